@@ -1,0 +1,73 @@
+"""Text as it is stored, compared and cut: the plain functions every stage shares (pure).
+
+Knows nothing of dumps, models or markers.
+"""
+
+import re
+import unicodedata
+
+LINK = re.compile(r"https?://[^\s<>\"{}|\\^`]+")
+_TRAILING = ".,;:!?'"
+
+# A stop ends a sentence only if what follows can begin one and what precedes is no abbreviation.
+_STOP = re.compile(r"[.!?]+[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0-9$\\α-ωΑ-Ω])")
+_ABBREVIATION = re.compile(
+    r"(?:^|[\s(\[~])(?:e\.g|i\.e|cf|vs|etc|al|resp|approx|ca|w\.r\.t|viz|Fig|Figs|Eq|Eqs|Sec|Ref|Refs|Tab|No|Nos"
+    r"|Dr|Prof|Mr|Mrs|Ms|St|Inc|Ltd|Jr|Sr|[A-Z])\.$"
+)
+_ENDS_ANYWAY = re.compile(r"(?:etc|al)\.$")
+
+
+def clean(text: str) -> str:
+    """One line of printable text: control characters and runs of white space become one space.
+
+    >>> clean("a\\x1b[31m  b\\n c")
+    'a [31m b c'
+    """
+    return " ".join("".join(" " if unicodedata.category(c) in _UNPRINTABLE else c for c in text).split())
+
+
+_UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
+
+
+def title_key(title: str) -> str:
+    """What two spellings of one title have in common.
+
+    >>> title_key("MoE-Mamba:  Efficient Models!")
+    'moe mamba efficient models'
+    """
+    return " ".join(re.findall(r"\w+", unicodedata.normalize("NFKC", title).casefold()))
+
+
+def links(text: str) -> tuple[str, ...]:
+    """The web addresses in a text, in order, without the punctuation of the sentence around them.
+
+    >>> links("Code (https://github.com/a/b) and https://c.d/e.")
+    ('https://github.com/a/b', 'https://c.d/e')
+    """
+    found = []
+    for match in LINK.finditer(text):
+        link = match.group().rstrip(_TRAILING)
+        while link.endswith((")", "]")) and link.count(link[-1]) > link.count({")": "(", "]": "["}[link[-1]]):
+            link = link[:-1].rstrip(_TRAILING)
+        found.append(link)
+    return tuple(dict.fromkeys(found))
+
+
+def sentences(text: str) -> tuple[str, ...]:
+    """Cut a text into sentences, each a verbatim substring without the white space around it.
+
+    >>> sentences("It gains 1.2 points, cf. Fig. 3. We (e.g. on ImageNet) win.")
+    ('It gains 1.2 points, cf. Fig. 3.', 'We (e.g. on ImageNet) win.')
+    """
+    cuts, start = [], 0
+    for match in _STOP.finditer(text):
+        head = text[start : match.start() + 1]
+        if text[match.start()] == "." and _ABBREVIATION.search(head):
+            following = text[match.end() : match.end() + 12]
+            if not (_ENDS_ANYWAY.search(head) and re.match(r"(?:We|Our|The|This|In|However|To|It|A|An)\b", following)):
+                continue
+        cuts.append(text[start : match.end()].strip())
+        start = match.end()
+    cuts.append(text[start:].strip())
+    return tuple(cut for cut in cuts if cut)

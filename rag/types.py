@@ -1,0 +1,172 @@
+"""The values that flow between the stages, and the protocols at the two seams.
+
+All of them are frozen: no stage changes what it was given.
+"""
+
+import threading
+from collections import abc
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Embeddings = npt.NDArray[np.float32]
+"""Shape (n, dimension), rows of unit length."""
+
+Mode = Literal["write", "quote", "evidence"]
+FinishReason = Literal["stop", "length", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a record stands: a dump and the line (from 1) it begins on."""
+
+    path: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Something in a dump that could not be used, and why."""
+
+    path: str
+    line: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """One paper: a single record as read from a dump, or several of them merged."""
+
+    paper_id: str
+    title: str
+    abstract: str
+    authors: tuple[str, ...] = ()
+    author_count: int | None = None
+    date: str | None = None
+    """ISO 8601, as precise as the dump was: "2022-12-22", "2022-12" or "2022"."""
+    votes: int | None = None
+    url: str | None = None
+    links: tuple[str, ...] = ()
+    """Web addresses named in the abstract, in order."""
+    sources: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredPaper:
+    """A paper as found for a query. One paper is one passage: its title and abstract."""
+
+    paper: Paper
+    score: float
+    """Fused score; higher is better; comparable within one query only."""
+    cosine: float
+    """Cosine of query and passage, -1 to 1."""
+    dense_rank: int | None
+    lexical_rank: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A sentence of a retrieved paper, copied from its abstract, and how well it fits."""
+
+    rank: int
+    """Rank of its paper among the retrieved (from 1); also its marker."""
+    paper: Paper
+    sentence: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A marker in an answer and the record it stands for."""
+
+    marker: int
+    paper: Paper
+    quote: str
+    """A sentence of `paper.abstract`, verbatim."""
+    supported: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Something the model wrote that verification took out."""
+
+    text: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a prompt, before the chat template of a model is applied."""
+
+    role: Literal["system", "user"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Milliseconds, except `tokens` (a count) and `tokens_per_s`."""
+
+    retrieve_ms: float = 0.0
+    evidence_ms: float = 0.0
+    first_token_ms: float | None = None
+    total_ms: float = 0.0
+    tokens: int = 0
+    tokens_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a question got. `abstained` answers have no citations but still list the nearest papers."""
+
+    question: str
+    query: str
+    text: str
+    abstained: bool
+    reason: str | None
+    citations: tuple[Citation, ...]
+    dropped: tuple[Dropped, ...]
+    passages: tuple[ScoredPaper, ...]
+    mode: Mode
+    model: str | None
+    generation: str
+    finish_reason: FinishReason
+    timings: Timings
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors. `name` and `fingerprint` identify the weights."""
+
+    name: str
+    fingerprint: str
+    dimension: int
+    query_prefix: str
+    passage_prefix: str
+
+    def embed_passages(self, texts: Sequence[str]) -> Embeddings: ...
+
+    def embed_queries(self, texts: Sequence[str]) -> Embeddings: ...
+
+
+class Generator(Protocol):
+    """Turns messages into text, token by token. Used by one thread at a time."""
+
+    name: str
+    n_ctx: int
+
+    def count_tokens(self, text: str) -> int:
+        """Number of tokens of `text` as message content."""
+
+    def count_prompt(self, messages: Sequence[Message]) -> int:
+        """Number of tokens of the whole prompt, chat template included."""
+
+    def stream(
+        self, messages: Sequence[Message], markers: frozenset[int], max_tokens: int, stop: threading.Event
+    ) -> abc.Generator[str, None, FinishReason]:
+        """Yield one piece of text (it may be empty) a token, and return why it ended.
+
+        Ends when the model does, after `max_tokens`, or between two tokens once `stop` is set.
+        No marker outside `markers` is ever written.
+        """
