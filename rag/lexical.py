@@ -88,6 +88,6 @@ class LexicalIndex:
 @cache
 def _language() -> tuple[frozenset[str], Any]:
     import Stemmer
-    from bm25s.stopwords import STOPWORDS_EN
+    from bm25s.stopwords import STOPWORDS_EN_PLUS
 
-    return frozenset(STOPWORDS_EN), Stemmer.Stemmer("english")
+    return frozenset(STOPWORDS_EN_PLUS), Stemmer.Stemmer("english")

@@ -49,7 +49,7 @@ def paper_id(title: str) -> str:
     """A readable id for a paper that brings none, the same for every spelling that `title_key` joins.
 
     >>> paper_id("Reversible Column Networks")
-    'reversible-column-networks-3ee4c82f'
+    'reversible-column-networks-a44af239'
     """
     key = title_key(title)
     slug = ""

@@ -10,12 +10,15 @@ LINK = re.compile(r"https?://[^\s<>\"{}|\\^`]+")
 _TRAILING = ".,;:!?'"
 
 # A stop ends a sentence only if what follows can begin one and what precedes is no abbreviation.
-_STOP = re.compile(r"[.!?]+[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0-9$\\α-ωΑ-Ω])")
+_STOP = re.compile(
+    r"[.!?]+[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0-9$\\α-ωΑ-Ω])"
+    r"|(?<=[a-z]{3})\.(?=[A-Z][a-z]*[ ,])"  # a space was lost: "performance.In contrast"
+)
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(\[~])(?:e\.g|i\.e|cf|vs|etc|al|resp|approx|ca|w\.r\.t|viz|Fig|Figs|Eq|Eqs|Sec|Ref|Refs|Tab|No|Nos"
-    r"|Dr|Prof|Mr|Mrs|Ms|St|Inc|Ltd|Jr|Sr|[A-Z])\.$"
+    r"|Dr|Prof|Mr|Mrs|Ms|St|Inc|Ltd|Jr|Sr|(?:[A-Z]\.)*[A-Z])\.$"
 )
-_ENDS_ANYWAY = re.compile(r"(?:etc|al)\.$")
+_ENDS_ANYWAY = re.compile(r"(?:etc|al|[A-Z])\.$")
 
 
 def clean(text: str) -> str:
@@ -24,10 +27,19 @@ def clean(text: str) -> str:
     >>> clean("a\\x1b[31m  b\\n c")
     'a [31m b c'
     """
-    return " ".join("".join(" " if unicodedata.category(c) in _UNPRINTABLE else c for c in text).split())
+    return " ".join(printable(text).split())
 
 
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
+
+
+def printable(text: str) -> str:
+    """A text whose control characters, line ends aside, are spaces, so that none reaches a terminal.
+
+    >>> printable("a\\x1b[31m\\nb")
+    'a [31m\\nb'
+    """
+    return "".join(" " if c != "\n" and unicodedata.category(c) in _UNPRINTABLE else c for c in text)
 
 
 def title_key(title: str) -> str:
@@ -71,3 +83,15 @@ def sentences(text: str) -> tuple[str, ...]:
         start = match.end()
     cuts.append(text[start:].strip())
     return tuple(cut for cut in cuts if cut)
+
+
+def unmarked(text: str) -> str:
+    """A text whose bracketed numbers cannot be taken for our markers.
+
+    >>> unmarked("as shown in [3, 4] and [CLS]")
+    'as shown in (3, 4) and [CLS]'
+    """
+    return _MARKER_LIKE.sub(r"(\1)", text)
+
+
+_MARKER_LIKE = re.compile(r"\[\s*(\d[\d\s,;-]*)\]")

@@ -74,8 +74,14 @@ class Evidence:
     rank: int
     """Rank of its paper among the retrieved (from 1); also its marker."""
     paper: Paper
+    paper_score: float
     sentence: str
     score: float
+    """Higher is better; comparable within one query only."""
+    cosine: float
+    """Cosine of the query and the sentence below its title, -1 to 1."""
+    overlap: float
+    """Share of the query's words, weighed by rarity, that the sentence holds, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +96,30 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """A sentence of an answer, without its markers, and whether one of their passages supports it."""
+
+    text: str
+    markers: tuple[int, ...]
+    supported: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Dropped:
     """Something the model wrote that verification took out."""
 
     text: str
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """A checked text: its markers are all of the form [n] and all in `citations`, and the other way round."""
+
+    text: str
+    claims: tuple[Claim, ...] = ()
+    citations: tuple[Citation, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +151,7 @@ class Answer:
     text: str
     abstained: bool
     reason: str | None
+    claims: tuple[Claim, ...]
     citations: tuple[Citation, ...]
     dropped: tuple[Dropped, ...]
     passages: tuple[ScoredPaper, ...]
@@ -155,9 +181,6 @@ class Generator(Protocol):
 
     name: str
     n_ctx: int
-
-    def count_tokens(self, text: str) -> int:
-        """Number of tokens of `text` as message content."""
 
     def count_prompt(self, messages: Sequence[Message]) -> int:
         """Number of tokens of the whole prompt, chat template included."""

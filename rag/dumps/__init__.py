@@ -54,7 +54,7 @@ def read_dump(path: Path) -> Dump:
     """Read one dump whole. Raises DumpError if the file cannot be read or changes while it is read."""
     before = _sha256(path)
     head = list(islice(read_lines(path), _HEAD_LINES))
-    name = listing.looks_like(head) or jsonl.looks_like(head) or "unknown"
+    name = jsonl.looks_like(head) or listing.looks_like(head) or "unknown"
     records: Iterator[Paper | Rejected]
     if name.startswith("listing"):
         records = listing.parse(read_lines(path), str(path), name != "listing-compact", listing.page_year(read_lines(path)))

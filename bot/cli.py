@@ -1,0 +1,277 @@
+"""Command-line arguments -> calls; all the wiring, and the exit codes.
+
+Nothing heavy is imported before a command needs it: `footnote --help` must answer at once. Standard
+output carries what was asked for and nothing else; progress and notes go to standard error.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from rag.errors import ConfigurationError, FootnoteError, QuestionError, StoreDamaged, StoreIncompatible, StoreMissing
+
+if TYPE_CHECKING:
+    from rag.answer import Answerer
+    from rag.embed import SentenceEmbedder
+    from rag.generate import LlamaGenerator
+    from rag.settings import Settings
+    from rag.types import Answer
+
+ANSWERED, FAILED, USAGE, UNANSWERED, NO_STORE, CONFIGURATION, INTERRUPTED = 0, 1, 2, 3, 4, 78, 130
+_EXIT_CODES = {
+    QuestionError: USAGE,
+    StoreMissing: NO_STORE,
+    StoreIncompatible: NO_STORE,
+    StoreDamaged: NO_STORE,
+    ConfigurationError: CONFIGURATION,
+    FootnoteError: FAILED,
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return cast(int, arguments.run(arguments))
+    except FootnoteError as error:
+        _print_error(error, as_json=getattr(arguments, "json", False))
+        return next(code for kind, code in _EXIT_CODES.items() if isinstance(error, kind))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output went away; that is no error of ours
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="footnote", description="Ask a shelf of research papers. Every sentence of an answer carries a footnote.")
+    parser.add_argument("--version", action="version", version=f"footnote {version('footnote')}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], help_: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=help_, description=help_)
+        added.set_defaults(run=run)
+        added.add_argument("--store", type=Path, metavar="DIR", help="folder of the vector store (FOOTNOTE_STORE)")
+        return added
+
+    rebuild = command("rebuild", _rebuild, "Build the vector store from dumps of abstracts.")
+    rebuild.add_argument("paths", nargs="*", type=Path, metavar="PATH", default=[Path("seeds")], help="dumps, or folders of dumps (default: seeds/)")
+    rebuild.add_argument("--json", action="store_true", help="print the report as JSON")
+
+    ask = command("ask", _ask, "Answer one question, or one a line with --jsonl.")
+    ask.add_argument("question", nargs="?", metavar="QUESTION", help="read from standard input if it is left out")
+    ask.add_argument("--model", metavar="PATH", help="a GGUF, or none for no model (FOOTNOTE_MODEL)")
+    _add_json(ask)
+
+    search = command("search", _search, "List the papers nearest to a query, without answering it.")
+    search.add_argument("query", nargs="?", metavar="QUERY", help="read from standard input if it is left out")
+    search.add_argument("-k", type=int, metavar="N", help="how many papers (default: 5)")
+    _add_json(search)
+
+    chat = command("chat", _chat, "Ask one question after another; follow-ups are understood.")
+    chat.add_argument("--model", metavar="PATH", help="a GGUF, or none for no model (FOOTNOTE_MODEL)")
+
+    status = command("status", _status, "Show the store, the models and the settings in effect.")
+    status.add_argument("--json", action="store_true", help="print it as JSON")
+    return parser
+
+
+def _add_json(command: argparse.ArgumentParser) -> None:
+    kind = command.add_mutually_exclusive_group()
+    kind.add_argument("--json", action="store_true", help="print JSON")
+    kind.add_argument("--jsonl", action="store_true", help='read {"id", "question", "history"} a line from standard input; print JSON a line')
+
+
+def _rebuild(arguments: argparse.Namespace) -> int:
+    from bot.render import report_json, report_text
+    from rag.rebuild import rebuild
+
+    settings = _settings(arguments)
+    report = rebuild(arguments.paths, settings.store, _embedder(settings), _show_progress)
+    print(json.dumps(report_json(report)) if arguments.json else report_text(report))
+    return ANSWERED
+
+
+def _ask(arguments: argparse.Namespace) -> int:
+    from bot.render import answer_json, notes_text, sources_text
+    from rag.query import read_question
+
+    if arguments.jsonl:
+        answerer = _answerer(_settings(arguments))
+        return _each_line(lambda line: answer_json(answerer.answer(line["question"], line["history"]), line["id"]))
+    question = read_question(_argument_or_stdin(arguments.question, "QUESTION"))
+    answerer = _answerer(_settings(arguments))
+    if arguments.json:
+        answer = answerer.answer(question)
+        print(json.dumps(answer_json(answer)))
+    else:
+        answer = _stream(answerer, question, [])
+        print(f"\n{sources_text(answer)}")
+        _note(notes_text(answer))
+    return UNANSWERED if answer.abstained else ANSWERED
+
+
+def _search(arguments: argparse.Namespace) -> int:
+    from bot.render import search_json, search_text
+    from rag.query import read_question, standalone_query
+    from rag.retrieve import Retriever
+    from rag.store import open_store
+
+    settings = _settings(arguments, top_k=arguments.k)
+    first = "" if arguments.jsonl else read_question(_argument_or_stdin(arguments.query, "QUERY"))
+    retriever = Retriever(open_store(settings.store), _embedder(settings))
+
+    def results(query: str, id_: object = None) -> dict[str, Any]:
+        started = time.perf_counter()
+        passages = retriever.search(query, settings.top_k)
+        return search_json(query, passages, (time.perf_counter() - started) * 1000, id_)
+
+    if arguments.jsonl:
+        return _each_line(lambda line: results(standalone_query(read_question(line["question"]), line["history"]), line["id"]))
+    if arguments.json:
+        print(json.dumps(results(first)))
+    else:
+        print(search_text(retriever.search(first, settings.top_k)))
+    return ANSWERED
+
+
+def _chat(arguments: argparse.Namespace) -> int:
+    from bot.repl import chat
+
+    return chat(_answerer(_settings(arguments)))
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from bot.status import gather, status_text
+
+    status, problem = gather(_settings(arguments))
+    print(json.dumps(status) if arguments.json else status_text(status))
+    if problem is None:
+        return ANSWERED
+    if not arguments.json:
+        _print_error(problem, as_json=False)
+    return next(code for kind, code in _EXIT_CODES.items() if isinstance(problem, kind))
+
+
+def _settings(arguments: argparse.Namespace, **given: object) -> "Settings":
+    from rag.settings import load_settings
+
+    return load_settings(store=arguments.store, model=getattr(arguments, "model", None), **given)
+
+
+def _embedder(settings: "Settings") -> "SentenceEmbedder":
+    from rag.embed import SentenceEmbedder
+
+    return SentenceEmbedder(
+        settings.embedding_model,
+        query_prefix=settings.query_prefix,
+        passage_prefix=settings.passage_prefix,
+        offline=settings.offline,
+    )
+
+
+def _generator(settings: "Settings") -> "LlamaGenerator | None":
+    if settings.model_path is None:
+        return None
+    from rag.generate import LlamaGenerator
+
+    return LlamaGenerator(
+        settings.model_path,
+        n_ctx=settings.n_ctx,
+        threads=settings.threads or None,
+        batch=settings.batch,
+        gpu_layers=settings.gpu_layers,
+        temperature=settings.temperature,
+        seed=settings.seed,
+    )
+
+
+def _answerer(settings: "Settings") -> "Answerer":
+    from rag.answer import Answerer
+    from rag.retrieve import Retriever
+    from rag.store import open_store
+
+    store = open_store(settings.store)  # the quick checks first: a missing store, an unreadable model
+    generator = _generator(settings)
+    return Answerer(Retriever(store, _embedder(settings)), generator, settings.top_k, settings.max_tokens)
+
+
+def _stream(answerer: "Answerer", question: str, history: list[str]) -> "Answer":
+    """Print an answer as it is written."""
+    from bot.repl import print_stream
+
+    return print_stream(answerer.stream(question, history))
+
+
+def _argument_or_stdin(argument: str | None, name: str) -> str:
+    if argument is not None:
+        return argument
+    if sys.stdin.isatty():
+        raise QuestionError(f"No {name} was given.", f"Run: footnote ask {name}, or pipe one in.")
+    return sys.stdin.buffer.read().decode("utf-8", "replace")
+
+
+def _each_line(reply: Callable[[dict[str, Any]], dict[str, Any]]) -> int:
+    """Answer each line of standard input, in order; a bad line gets an error and the run goes on."""
+    code = ANSWERED
+    for raw in sys.stdin.buffer:
+        if not raw.strip():
+            continue
+        id_: object = None
+        try:
+            line = _read_line(raw)
+            id_ = line["id"]
+            result = reply(line)
+        except (QuestionError, _BadLine) as error:
+            result, code = {"schema": 1, "id": id_, "error": str(error)}, FAILED
+        print(json.dumps(result), flush=True)
+    return code
+
+
+class _BadLine(Exception):
+    pass
+
+
+def _read_line(raw: bytes) -> dict[str, Any]:
+    """One line of --jsonl, checked: it has "id", "question" and "history"."""
+    try:
+        line = json.loads(raw)
+    except (ValueError, RecursionError) as exc:
+        raise _BadLine(f"not JSON: {exc}") from exc
+    if not isinstance(line, dict) or not isinstance(line.get("question"), str):
+        raise _BadLine('not an object with a "question"')
+    history = line.get("history") or []
+    if not isinstance(history, list) or not all(isinstance(question, str) for question in history):
+        raise _BadLine('"history" is not a list of questions')
+    return {"id": line.get("id"), "question": line["question"], "history": history}
+
+
+def _show_progress(stage: str, done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{stage} {done}/{total} ", end="" if done < total else "\n", file=sys.stderr, flush=True)
+    elif done == total:
+        print(f"{stage} {done}/{total}", file=sys.stderr, flush=True)
+
+
+def _note(text: str) -> None:
+    if text:
+        print(f"\n{text}", file=sys.stderr)
+
+
+def _print_error(error: FootnoteError, as_json: bool) -> None:
+    from bot.render import error_json
+
+    if as_json:
+        print(json.dumps(error_json(error)))
+    else:
+        print(f"footnote: {error}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""Answers, search results, reports -> text and JSON for each surface (pure).
+
+The JSON is a contract with other programs: fields may be added; none is renamed or dropped without
+raising `SCHEMA`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rag.errors import FootnoteError
+from rag.rebuild import Report
+from rag.types import Answer, Claim, Paper, ScoredPaper, Timings
+
+SCHEMA = 1
+NO_MODEL = "No language model is in use: these are the best sentences of the papers, verbatim. Set FOOTNOTE_MODEL to a GGUF for written answers."
+_NEAREST_SHOWN = 3
+
+Json = dict[str, Any]
+
+
+def answer_json(answer: Answer, id_: object = None) -> Json:
+    """An answer as `footnote ask --json` prints it."""
+    return {
+        "schema": SCHEMA,
+        "id": id_,
+        "question": answer.question,
+        "query": answer.query,
+        "answer": answer.text,
+        "abstained": answer.abstained,
+        "reason": answer.reason,
+        "claims": [asdict(claim) for claim in answer.claims],
+        "citations": [
+            {
+                "marker": citation.marker,
+                "paper_id": citation.paper.paper_id,
+                "title": citation.paper.title,
+                "date": citation.paper.date,
+                "url": citation.paper.url,
+                "quote": citation.quote,
+                "supported": citation.supported,
+            }
+            for citation in answer.citations
+        ],
+        "dropped": [asdict(dropped) for dropped in answer.dropped],
+        "passages": [
+            {"rank": rank, "paper_id": found.paper.paper_id, "title": found.paper.title, "score": round(found.score, 4)}
+            for rank, found in enumerate(answer.passages, 1)
+        ],
+        "mode": answer.mode,
+        "model": answer.model,
+        "generation": answer.generation,
+        "finish_reason": answer.finish_reason,
+        "timings": _rounded(answer.timings),
+    }
+
+
+def search_json(query: str, passages: Sequence[ScoredPaper], retrieve_ms: float, id_: object = None) -> Json:
+    """Search results as `footnote search --json` prints them."""
+    return {
+        "schema": SCHEMA,
+        "id": id_,
+        "query": query,
+        "passages": [
+            {
+                "rank": rank,
+                "paper_id": found.paper.paper_id,
+                "title": found.paper.title,
+                "score": round(found.score, 4),
+                "cosine": round(found.cosine, 4),
+                "dense_rank": found.dense_rank,
+                "lexical_rank": found.lexical_rank,
+                "date": found.paper.date,
+                "url": found.paper.url,
+                "text": found.paper.abstract,
+            }
+            for rank, found in enumerate(passages, 1)
+        ],
+        "timings": {"retrieve_ms": round(retrieve_ms, 1)},
+    }
+
+
+def report_json(report: Report) -> Json:
+    """A rebuild's report as `footnote rebuild --json` prints it."""
+    return {"schema": SCHEMA, **asdict(report)}
+
+
+def error_json(error: FootnoteError) -> Json:
+    """An error as every `--json` prints it."""
+    return {"schema": SCHEMA, "error": error.message, "hint": error.hint}
+
+
+def sources_text(answer: Answer) -> str:
+    """What stands below an answer: its sources, or, where nothing was answered, the nearest papers."""
+    if answer.abstained:
+        nearest = "\n".join(f"  - {_heading(found.paper)}" for found in answer.passages[:_NEAREST_SHOWN])
+        return "\n\n".join(part for part in (answer.reason, f"The nearest papers:\n{nearest}" if nearest else "") if part)
+    lines = []
+    for citation in answer.citations:
+        lines.append(f"[{citation.marker}] {_heading(citation.paper)}")
+        link = citation.paper.url or next(iter(citation.paper.links), None)
+        lines += [f"    {link}"] if link else []
+        if answer.mode != "evidence":
+            lines.append(f"    “{citation.quote}”" + ("" if citation.supported else " (does not support every sentence that cites it)"))
+    return "\n".join(lines)
+
+
+def notes_text(answer: Answer) -> str:
+    """What a reader should know of an answer besides its text: no model, unsupported sentences, dropped markers."""
+    notes = [NO_MODEL] if answer.mode == "evidence" and not answer.abstained else []
+    if answer.finish_reason == "length":
+        notes.append("The answer was cut at its longest length. Raise FOOTNOTE_MAX_TOKENS for longer ones.")
+    unsupported = [claim for claim in answer.claims if not claim.supported]
+    if unsupported:
+        supported = len(answer.claims) - len(unsupported)
+        notes.append(f"{supported} of {len(answer.claims)} sentences supported. Unsupported: " + " / ".join(map(_quoted, unsupported)))
+    notes += [f"Dropped {dropped.text}: {dropped.why}." for dropped in answer.dropped]
+    return "\n".join(notes)
+
+
+def search_text(passages: Sequence[ScoredPaper]) -> str:
+    """Search results for people."""
+    return "\n\n".join(f"{rank}. {_heading(found.paper)}\n   {found.paper.abstract}" for rank, found in enumerate(passages, 1))
+
+
+def report_text(report: Report) -> str:
+    """A rebuild's report for people."""
+    lines = [f"  {dump.path}: {dump.records} records ({dump.format}), {dump.rejected} rejected" for dump in report.dumps]
+    lines += [f"  rejected {place.path}:{place.line}: {place.why}" for place in report.rejected]
+    lines += [f"  note {place.path}:{place.line}: {place.why}" for place in report.disagreements]
+    changes = f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged, {report.removed} removed"
+    seconds = report.seconds
+    return "\n".join(
+        [
+            *lines,
+            f"{report.records} records, {report.papers} papers ({changes}), {len(report.rejected)} rejected, {report.embedded} embedded.",
+            f"{report.generation} is current. {seconds.total:.1f} s: parse {seconds.parse:.1f}, "
+            f"embed {seconds.embed:.1f}, write {seconds.write:.1f}.",
+        ]
+    )
+
+
+def _heading(paper: Paper) -> str:
+    return f"{paper.title} ({paper.date})" if paper.date else paper.title
+
+
+def _quoted(claim: Claim) -> str:
+    return f"“{claim.text}”"
+
+
+def _rounded(timings: Timings) -> Json:
+    return {name: round(value, 1) if isinstance(value, float) else value for name, value in asdict(timings).items()}

@@ -1,0 +1,84 @@
+"""What serves here: the store, the models and the settings in effect, without secrets."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bot.render import SCHEMA, Json
+from rag.errors import FootnoteError
+from rag.settings import Settings
+from rag.store import open_store
+
+
+def gather(settings: Settings) -> tuple[Json, FootnoteError | None]:
+    """The status as `footnote status --json` prints it, and the first problem found."""
+    status: Json = {
+        "schema": SCHEMA,
+        "version": version("footnote"),
+        "store": str(settings.store),
+        "generation": None,
+        "papers": 0,
+        "records": 0,
+        "built_at": None,
+        "embedding": {"model": settings.embedding_model, "sha256": None, "dimension": None},
+        "model": None,
+        "offline": settings.offline,
+        "settings": settings.model_dump(mode="json", exclude={"discord_token"})
+        | {"discord_token": "set" if settings.discord_token.get_secret_value() else "not set"},
+        "problems": [],
+    }
+    problems: list[FootnoteError] = []
+    try:
+        store = open_store(settings.store)
+        manifest = store.manifest
+        store.close()
+        status |= {"generation": manifest.generation, "papers": manifest.papers, "records": manifest.records, "built_at": manifest.built_at}
+        status["embedding"] = {"model": manifest.embedding.model, "sha256": manifest.embedding.sha256, "dimension": manifest.embedding.dimension}
+    except FootnoteError as problem:
+        problems.append(problem)
+    if settings.model_path is not None:
+        try:
+            status["model"] = _model(settings, settings.model_path)
+        except FootnoteError as problem:
+            problems.append(problem)
+    status["problems"] = [str(problem) for problem in problems]
+    return status, problems[0] if problems else None
+
+
+def status_text(status: Json) -> str:
+    """The status for people, one line each."""
+    embedding, model = status["embedding"], status["model"]
+    lines = {
+        "version": status["version"],
+        "store": f"{status['store']} ({status['papers']} papers from {status['records']} records)",
+        "generation": f"{status['generation']}, built {status['built_at']}" if status["generation"] else "none",
+        "embedding model": f"{embedding['model']} (sha256 {(embedding['sha256'] or 'unknown')[:12]})",
+        "language model": "none: answers are the papers' own sentences",
+        "offline": "yes" if status["offline"] else "no",
+    }
+    if model:
+        layers = model["gpu_layers"]
+        lines["language model"] = f"{model['path']} ({model['bytes'] / 2**20:,.0f} MiB, sha256 {model['sha256'][:12]}, context {model['n_ctx']})"
+        lines["GPU layers"] = f"{layers['offloaded']} of {layers['layers']} (asked for {'all' if layers['asked'] < 0 else layers['asked']})"
+    width = max(map(len, lines)) + 2
+    shown = [f"{name:<{width}}{value}" for name, value in lines.items()]
+    return "\n".join([*shown, "", *(f"FOOTNOTE_{name.upper()}={_plain(value)}" for name, value in status["settings"].items())])
+
+
+def _model(settings: Settings, path: Path) -> Json:
+    from rag.generate import LlamaGenerator, model_sha256
+
+    generator = LlamaGenerator(path, n_ctx=settings.n_ctx, gpu_layers=settings.gpu_layers)
+    offload = generator.offload
+    generator.close()
+    return {
+        "path": str(path),
+        "bytes": path.stat().st_size,
+        "sha256": model_sha256(path),
+        "n_ctx": generator.n_ctx,
+        "gpu_layers": {"asked": offload.asked, "offloaded": offload.done, "layers": offload.layers},
+    }
+
+
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,82 @@
+"""A query + retrieved papers -> ranked sentences, and whether they answer it.
+
+Every weight and threshold is measured by benchmarks/evidence.py, on SciFact and SQuAD; the question set
+of the project was not used to choose them.
+"""
+
+import re
+from collections.abc import Sequence
+
+from rag.lexical import LexicalIndex, words
+from rag.text import sentences, unmarked
+from rag.types import Citation, Cited, Claim, Embedder, Evidence, ScoredPaper
+
+# score = cosine of query and "title, sentence" + these times the other two signals.
+OVERLAP_WEIGHT = 0.5
+PAPER_WEIGHT = 0.5
+# If no sentence reaches this cosine, no paper is about the query.
+LEAST_COSINE = 0.35
+# An answer is at most this many sentences, from papers whose score is this close to the best one's.
+MOST_SENTENCES = 4
+PAPER_MARGIN = 0.2
+
+_ASKS_FOR_PAPERS = re.compile(
+    r"\b(?:papers|surveys|works|articles|studies)\b|\b(?:a|any|which|what|every|some) (?:paper|survey|work|article|study|research|system)\b"
+    r"|\b(?:anything|something|everything|work|research) (?:on|about)\b|\b(?:looking for|is there|are there)\b",
+    re.I,
+)
+
+
+def find_evidence(query: str, passages: Sequence[ScoredPaper], embedder: Embedder, lexical: LexicalIndex) -> list[Evidence]:
+    """Every sentence of the passages, best first. One embedding a sentence, so milliseconds each."""
+    candidates = [(rank, found, sentence) for rank, found in enumerate(passages, 1) for sentence in sentences(found.paper.abstract)]
+    if not candidates:
+        return []
+    vector = embedder.embed_queries([query])[0]
+    cosines = embedder.embed_passages([f"{found.paper.title}\n{sentence}" for _, found, sentence in candidates]) @ vector
+    rarity = {word: lexical.idf(word) for word in words(query)}
+    evidence = []
+    for (rank, found, sentence), cosine in zip(candidates, cosines, strict=True):
+        overlap = _share(rarity, words(sentence))
+        score = float(cosine) + OVERLAP_WEIGHT * overlap + PAPER_WEIGHT * found.score
+        evidence.append(Evidence(rank, found.paper, found.score, sentence, score, float(cosine), overlap))
+    return sorted(evidence, key=lambda item: -item.score)
+
+
+def why_unanswered(evidence: Sequence[Evidence]) -> str | None:
+    """None if the evidence may answer the query; otherwise the reason to say so instead of answering."""
+    if not evidence:
+        return "There are no papers to answer from."
+    if max(item.cosine for item in evidence) < LEAST_COSINE:
+        return "No paper here is close to this question."
+    return None
+
+
+def compose(query: str, evidence: Sequence[Evidence]) -> Cited:
+    """An answer of verbatim sentences, each with its marker.
+
+    Who asks for papers gets one line a paper, its title before its best sentence.
+    """
+    listing = _ASKS_FOR_PAPERS.search(query) is not None
+    chosen = _choose(evidence, one_a_paper=listing)
+    lines = [f"{unmarked(item.paper.title)}: {unmarked(item.sentence)}" if listing else unmarked(item.sentence) for item in chosen]
+    text = ("\n" if listing else " ").join(f"{line} [{item.rank}]" for line, item in zip(lines, chosen, strict=True))
+    claims = tuple(Claim(item.sentence, (item.rank,), True) for item in chosen)
+    first = {item.rank: item for item in reversed(chosen)}
+    citations = tuple(Citation(rank, first[rank].paper, first[rank].sentence, True) for rank in dict.fromkeys(item.rank for item in chosen))
+    return Cited(text, claims, citations)
+
+
+def _choose(evidence: Sequence[Evidence], one_a_paper: bool) -> list[Evidence]:
+    best = max(item.paper_score for item in evidence)
+    near = [item for item in evidence if item.paper_score >= best - PAPER_MARGIN]
+    if not one_a_paper:
+        return near[:MOST_SENTENCES]
+    first = {item.rank: item for item in reversed(near)}
+    return [first[rank] for rank in sorted(first)]
+
+
+def _share(rarity: dict[str, float], held: Sequence[str]) -> float:
+    """How much of the query's rarity the words of a text hold, 0 to 1."""
+    total = sum(rarity.values())
+    return sum(rarity[word] for word in rarity.keys() & set(held)) / total if total else 0.0

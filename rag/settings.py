@@ -1,0 +1,105 @@
+"""Settings, from the environment (prefix FOOTNOTE_) and from .env in the working directory.
+
+The only reader of either. The environment wins over .env; both are documented in .env.example, and a
+test holds that file to this one.
+"""
+
+import difflib
+import ipaddress
+import os
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from rag.embed import PACKAGED_MODEL
+from rag.errors import ConfigurationError
+
+PREFIX = "FOOTNOTE_"
+ENV_FILE = ".env"
+
+
+class Settings(BaseSettings):
+    """Every setting; construct it with `load_settings`, which explains what is wrong."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=ENV_FILE, env_file_encoding="utf-8", extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    store: Path = Field(Path("store"), description="Folder of the vector store.")
+    embedding_model: str = Field(PACKAGED_MODEL, min_length=1, description="The packaged model's name, a folder, or a model hub's name of a sentence-transformers model.")
+    query_prefix: str = Field("", description="Put before every query; some embedding models want one.")
+    passage_prefix: str = Field("", description="Put before every passage that is embedded.")
+    offline: bool = Field(True, description="Never reach for a model hub.")
+    top_k: int = Field(5, ge=1, le=20, description="Passages retrieved for a question and shown to the model.")
+
+    model: str = Field("", description="Path of a GGUF; none for answers without a model; empty for the bundled one, if there is one.")
+    gpu_layers: int = Field(-1, ge=-1, description="Layers of the model to run on a GPU; -1 for all.")
+    n_ctx: int = Field(8192, ge=1, description="Context window in tokens; at most the model's own is used.")
+    threads: int = Field(0, ge=0, description="Threads for the model; 0 to choose by processor.")
+    batch: int = Field(512, ge=1, description="Prompt tokens evaluated at once.")
+    max_tokens: int = Field(320, ge=1, description="Longest answer in tokens.")
+    temperature: float = Field(0.0, ge=0.0, le=2.0, description="0 always takes the likeliest token.")
+    seed: int = Field(0, ge=0, description="Of the draws made with a temperature above 0.")
+
+    discord_token: SecretStr = Field(SecretStr(""), description="Token of the Discord bot.")
+    discord_api_base: str = Field("", description="For tests against a local Discord; loopback only.")
+    discord_gateway: str = Field("", description="For tests against a local Discord; loopback only.")
+
+    @field_validator("discord_api_base", "discord_gateway")
+    @classmethod
+    def _loopback_only(cls, url: str) -> str:
+        host = urlsplit(url).hostname or ""
+        if url and host != "localhost" and not _is_loopback(host):
+            raise ValueError("must be a loopback address, such as http://127.0.0.1:8080/api/v10")
+        return url
+
+    @property
+    def model_path(self) -> Path | None:
+        """The GGUF to load, or None to answer without a model."""
+        if self.model.lower() == "none":
+            return None
+        return Path(self.model).expanduser() if self.model else _bundled_model()
+
+
+def load_settings(**given: object) -> Settings:
+    """Read the settings; `given` wins over the environment. Raises ConfigurationError naming what is wrong."""
+    _check_names()
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as exc:
+        wrong = "; ".join(f"{PREFIX}{'_'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}" for e in exc.errors())
+        raise ConfigurationError(f"{wrong}.", f"Mend it in the environment or in {ENV_FILE}; .env.example documents every setting.") from exc
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigurationError(f"Cannot read {ENV_FILE}: {exc}.", "It must be a UTF-8 text file.") from exc
+
+
+def _check_names() -> None:
+    """Refuse a FOOTNOTE_ name that is no setting: a misspelt one would be silently without effect."""
+    try:
+        in_file = dotenv_values(ENV_FILE) if Path(ENV_FILE).is_file() else {}
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigurationError(f"Cannot read {ENV_FILE}: {exc}.", "It must be a UTF-8 text file.") from exc
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    for name in [*os.environ, *in_file]:
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            close = difflib.get_close_matches(name.upper(), known, 1)
+            raise ConfigurationError(f"{name} is no setting.", f"Did you mean {close[0]}?" if close else "See .env.example for all of them.")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _bundled_model() -> Path | None:
+    """The GGUF in `models/`, if one is shipped."""
+    try:
+        folder = files("models")
+    except ModuleNotFoundError:
+        return None
+    found = sorted(str(entry) for entry in folder.iterdir() if entry.name.endswith(".gguf"))
+    return Path(found[0]) if found else None

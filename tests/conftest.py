@@ -1,0 +1,122 @@
+"""Fixtures: the seeds, small dumps, stores with controlled or real embeddings, and a small real model."""
+
+import os
+import re
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rag.embed import SentenceEmbedder
+from rag.generate import LlamaGenerator
+from rag.rebuild import rebuild
+from rag.store import Store, open_store
+from rag.types import Embedder, Embeddings
+from tests.gguf_models import write_gguf
+
+ROOT = Path(__file__).parent.parent
+SEEDS = ROOT / "seeds"
+
+
+class WordEmbedder:
+    """Counts of hashed words: ranking that a test can foresee, and no model to load."""
+
+    name = "words"
+    fingerprint = "0" * 64
+    dimension = 64
+    query_prefix = ""
+    passage_prefix = ""
+
+    def __init__(self) -> None:
+        self.embedded: list[str] = []
+
+    def embed_passages(self, texts: Sequence[str]) -> Embeddings:
+        self.embedded += texts
+        return self._vectors(texts)
+
+    def embed_queries(self, texts: Sequence[str]) -> Embeddings:
+        return self._vectors(texts)
+
+    def _vectors(self, texts: Sequence[str]) -> Embeddings:
+        vectors = np.full((len(texts), self.dimension), 1e-3, dtype=np.float32)
+        for row, text in enumerate(texts):
+            for word in re.findall(r"\w+", text.lower()):
+                vectors[row, zlib.crc32(word.encode()) % self.dimension] += 1
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run in an empty folder without settings, so that nobody's .env or store is read."""
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith("FOOTNOTE_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def embedder() -> WordEmbedder:
+    return WordEmbedder()
+
+
+@pytest.fixture
+def write_dump(tmp_path: Path) -> Callable[..., Path]:
+    """Write a dump of (title, abstract) pairs as JSON lines, or of raw text or bytes."""
+    import json
+
+    def write(content: str | bytes | Sequence[tuple[str, str]], name: str = "dump.jsonl") -> Path:
+        path = tmp_path / name
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        elif isinstance(content, str):
+            path.write_text(content, encoding="utf-8")
+        else:
+            path.write_text("".join(json.dumps({"title": t, "abstract": a}) + "\n" for t, a in content), encoding="utf-8")
+        return path
+
+    return write
+
+
+PLANETS = [
+    ("Mercury: A Small Model", "Mercury is a small transformer. It reaches 71.5% accuracy on the Tides benchmark. It trains in 3 hours."),
+    ("Venus: Cloudy Attention", "Venus replaces attention by clouds. It reaches 64.2% accuracy on the Tides benchmark. It is twice as fast."),
+    ("Mars: Red Pruning", "Mars prunes half of all layers. The pruned network loses 1.9 points on Dunes. We release the code."),
+]
+
+
+@pytest.fixture
+def planets(tmp_path: Path, embedder: WordEmbedder, write_dump: Callable[..., Path]) -> Iterator[Store]:
+    """A store of three imaginary papers at tmp_path/store."""
+    rebuild([write_dump(PLANETS, "planets.jsonl")], tmp_path / "store", embedder)
+    store = open_store(tmp_path / "store")
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that writes noise, with markers and line ends made likely."""
+    likely = {" [": 2.0, "[1": 1.0, "1]": 2.0, "][": 1.0, "]": 1.0, "2": 1.0, " answer": 1.0, "<|im_end|>": -2.0}
+    return write_gguf(tmp_path_factory.mktemp("models") / "noise.gguf", bias=likely)
+
+
+@pytest.fixture(scope="session")
+def generator(tiny_gguf: Path) -> Iterator[LlamaGenerator]:
+    model = LlamaGenerator(tiny_gguf, temperature=1.0)
+    yield model
+    model.close()
+
+
+@pytest.fixture(scope="session")
+def real_embedder() -> Embedder:
+    return SentenceEmbedder()
+
+
+@pytest.fixture(scope="session")
+def seeds_store(tmp_path_factory: pytest.TempPathFactory, real_embedder: Embedder) -> Path:
+    """The store of the seeds with the real embedding model."""
+    root = tmp_path_factory.mktemp("seeds") / "store"
+    rebuild([SEEDS], root, real_embedder)
+    return root

@@ -1,0 +1,63 @@
+"""Questions as asked become queries that stand alone."""
+
+import pytest
+
+from rag.errors import QuestionError
+from rag.query import LONGEST_QUESTION, read_question, standalone_query
+
+EARLIER = "what is MUDDFormer?"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "how much extra does that cost in parameters and compute?",
+        "and how do they avoid having to train that part?",
+        "on what kind of samples did they try it?",
+        "how deep could they make it?",
+        "what about training time?",
+        "Who are the authors?",
+        "is the model open?",
+        "why?",
+    ],
+)
+def test_follow_up_is_searched_with_the_question_it_leans_on(question: str) -> None:
+    assert standalone_query(question, [EARLIER]) == f"{EARLIER} {question}"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Which paper shows that transformers can copy?",
+        "Who wrote the paper on RWKV?",
+        "How does SASRec sit between Markov chains and RNN recommenders?",
+        "Are there surveys that cover Mamba?",
+    ],
+)
+def test_question_that_stands_alone_is_searched_alone(question: str) -> None:
+    assert standalone_query(question, [EARLIER]) == question
+
+
+def test_follow_ups_reach_back_to_the_question_they_began_with() -> None:
+    history = ["tell me about PMET", EARLIER, "how deep is it?"]
+    assert standalone_query("and how fast?", history) == f"{EARLIER} how deep is it? and how fast?"
+
+
+def test_first_question_needs_no_history() -> None:
+    assert standalone_query("how deep is it?", []) == "how deep is it?"
+
+
+@pytest.mark.parametrize("question", ["", "  \n", "\x00\x1b", "?!", "\u200b"])
+def test_empty_question_is_refused(question: str) -> None:
+    with pytest.raises(QuestionError, match="The question is empty"):
+        read_question(question)
+
+
+def test_overlong_question_is_refused_with_its_length() -> None:
+    with pytest.raises(QuestionError, match=r"100,000 characters; at most 8,000"):
+        read_question("x" * 100_000)
+    assert len(read_question("x" * LONGEST_QUESTION)) == LONGEST_QUESTION
+
+
+def test_control_characters_are_taken_out_of_a_question() -> None:
+    assert read_question("what\x1b[2J is\n\nPMET?\x07") == "what [2J is PMET?"
