@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 
@@ -53,26 +54,23 @@ def main() -> None:
             rates["masked"].append(rate)
             rates["unmasked"].append(_rate(generator, _NoMask, arguments.tokens)[0])
             rates["binding"].append(_binding_rate(generator, arguments.tokens))
-    print(f"vocabulary {arguments.vocabulary:,}, {arguments.tokens} tokens, {arguments.rounds} rounds; markers in the last: {written.count(']')}")
+    print(f"vocabulary {arguments.vocabulary:,}, {arguments.tokens} tokens, {arguments.rounds} rounds")
+    print(f"markers in the last: {written.count(']')}")
     for name, values in rates.items():
         print(f"{name:9} {statistics.median(values):7.0f} tokens/s")
     ratios = [masked / unmasked for masked, unmasked in zip(rates["masked"], rates["unmasked"], strict=True)]
-    print(f"masked / unmasked: median {statistics.median(ratios):.3f}, lowest {min(ratios):.3f}, highest {max(ratios):.3f}")
+    low, middle, high = min(ratios), statistics.median(ratios), max(ratios)
+    print(f"masked / unmasked: median {middle:.3f}, lowest {low:.3f}, highest {high:.3f}")
 
 
 def _rate(generator: LlamaGenerator, mask: type[MarkerMask], tokens: int) -> tuple[float, str]:
     """Tokens a second after the first, and what was written."""
-    import rag.generate
-
-    rag.generate.MarkerMask = mask  # type: ignore[misc]
-    try:
+    with patch("rag.generate.MarkerMask", mask):
         pieces = generator.stream(MESSAGES, MARKERS, tokens, threading.Event())
         written = [next(pieces)]
         started = time.perf_counter()
         written += pieces
         return (len(written) - 1) / (time.perf_counter() - started), "".join(written)
-    finally:
-        rag.generate.MarkerMask = MarkerMask  # type: ignore[misc]
 
 
 def _binding_rate(generator: LlamaGenerator, tokens: int) -> float:

@@ -9,10 +9,10 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from rag.errors import ConfigurationError, FootnoteError, QuestionError, StoreDamaged, StoreIncompatible, StoreMissing
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from rag.embed import SentenceEmbedder
     from rag.generate import LlamaGenerator
     from rag.settings import Settings
-    from rag.types import Answer
 
 ANSWERED, FAILED, USAGE, UNANSWERED, NO_STORE, CONFIGURATION, INTERRUPTED = 0, 1, 2, 3, 4, 78, 130
 _EXIT_CODES = {
@@ -34,14 +33,22 @@ _EXIT_CODES = {
 }
 
 
+class _Line(NamedTuple):
+    """One line of --jsonl."""
+
+    id: object
+    question: str
+    history: list[str]
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = _parser().parse_args(argv)
     try:
         return cast(int, arguments.run(arguments))
     except FootnoteError as error:
-        _print_error(error, as_json=getattr(arguments, "json", False))
-        return next(code for kind, code in _EXIT_CODES.items() if isinstance(error, kind))
+        _print_error(error, as_json=getattr(arguments, "json", False) or getattr(arguments, "jsonl", False))
+        return _exit_code(error)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output went away; that is no error of ours
@@ -50,7 +57,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="footnote", description="Ask a shelf of research papers. Every sentence of an answer carries a footnote.")
+    parser = argparse.ArgumentParser(
+        prog="footnote", description="Ask a shelf of research papers. Every sentence of an answer carries a footnote."
+    )
     parser.add_argument("--version", action="version", version=f"footnote {version('footnote')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -61,7 +70,14 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     rebuild = command("rebuild", _rebuild, "Build the vector store from dumps of abstracts.")
-    rebuild.add_argument("paths", nargs="*", type=Path, metavar="PATH", default=[Path("seeds")], help="dumps, or folders of dumps (default: seeds/)")
+    rebuild.add_argument(
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="PATH",
+        default=[Path("seeds")],
+        help="dumps, or folders of dumps (default: seeds/)",
+    )
     rebuild.add_argument("--json", action="store_true", help="print the report as JSON")
 
     ask = command("ask", _ask, "Answer one question, or one a line with --jsonl.")
@@ -85,7 +101,11 @@ def _parser() -> argparse.ArgumentParser:
 def _add_json(command: argparse.ArgumentParser) -> None:
     kind = command.add_mutually_exclusive_group()
     kind.add_argument("--json", action="store_true", help="print JSON")
-    kind.add_argument("--jsonl", action="store_true", help='read {"id", "question", "history"} a line from standard input; print JSON a line')
+    kind.add_argument(
+        "--jsonl",
+        action="store_true",
+        help='read {"id", "question", "history"} a line from standard input; print JSON a line',
+    )
 
 
 def _rebuild(arguments: argparse.Namespace) -> int:
@@ -100,18 +120,19 @@ def _rebuild(arguments: argparse.Namespace) -> int:
 
 def _ask(arguments: argparse.Namespace) -> int:
     from bot.render import answer_json, notes_text, sources_text
+    from bot.repl import print_stream
     from rag.query import read_question
 
     if arguments.jsonl:
         answerer = _answerer(_settings(arguments))
-        return _each_line(lambda line: answer_json(answerer.answer(line["question"], line["history"]), line["id"]))
+        return _each_line(lambda line: answer_json(answerer.answer(line.question, line.history), line.id))
     question = read_question(_argument_or_stdin(arguments.question, "QUESTION"))
     answerer = _answerer(_settings(arguments))
     if arguments.json:
         answer = answerer.answer(question)
         print(json.dumps(answer_json(answer)))
     else:
-        answer = _stream(answerer, question, [])
+        answer = print_stream(answerer.stream(question))
         print(f"\n{sources_text(answer)}")
         _note(notes_text(answer))
     return UNANSWERED if answer.abstained else ANSWERED
@@ -133,7 +154,7 @@ def _search(arguments: argparse.Namespace) -> int:
         return search_json(query, passages, (time.perf_counter() - started) * 1000, id_)
 
     if arguments.jsonl:
-        return _each_line(lambda line: results(standalone_query(read_question(line["question"]), line["history"]), line["id"]))
+        return _each_line(lambda line: results(standalone_query(read_question(line.question), line.history), line.id))
     if arguments.json:
         print(json.dumps(results(first)))
     else:
@@ -156,7 +177,7 @@ def _status(arguments: argparse.Namespace) -> int:
         return ANSWERED
     if not arguments.json:
         _print_error(problem, as_json=False)
-    return next(code for kind, code in _EXIT_CODES.items() if isinstance(problem, kind))
+    return _exit_code(problem)
 
 
 def _settings(arguments: argparse.Namespace, **given: object) -> "Settings":
@@ -202,13 +223,6 @@ def _answerer(settings: "Settings") -> "Answerer":
     return Answerer(Retriever(store, _embedder(settings)), generator, settings.top_k, settings.max_tokens)
 
 
-def _stream(answerer: "Answerer", question: str, history: list[str]) -> "Answer":
-    """Print an answer as it is written."""
-    from bot.repl import print_stream
-
-    return print_stream(answerer.stream(question, history))
-
-
 def _argument_or_stdin(argument: str | None, name: str) -> str:
     if argument is not None:
         return argument
@@ -217,7 +231,7 @@ def _argument_or_stdin(argument: str | None, name: str) -> str:
     return sys.stdin.buffer.read().decode("utf-8", "replace")
 
 
-def _each_line(reply: Callable[[dict[str, Any]], dict[str, Any]]) -> int:
+def _each_line(reply: Callable[[_Line], dict[str, Any]]) -> int:
     """Answer each line of standard input, in order; a bad line gets an error and the run goes on."""
     code = ANSWERED
     for raw in sys.stdin.buffer:
@@ -225,31 +239,32 @@ def _each_line(reply: Callable[[dict[str, Any]], dict[str, Any]]) -> int:
             continue
         id_: object = None
         try:
-            line = _read_line(raw)
-            id_ = line["id"]
-            result = reply(line)
-        except (QuestionError, _BadLine) as error:
-            result, code = {"schema": 1, "id": id_, "error": str(error)}, FAILED
+            fields = _object(raw)
+            id_ = fields.get("id")
+            result = reply(_line(fields))
+        except QuestionError as error:
+            result, code = {"schema": 1, "id": id_, "error": error.message, "hint": error.hint}, FAILED
         print(json.dumps(result), flush=True)
     return code
 
 
-class _BadLine(Exception):
-    pass
-
-
-def _read_line(raw: bytes) -> dict[str, Any]:
-    """One line of --jsonl, checked: it has "id", "question" and "history"."""
+def _object(raw: bytes) -> dict[str, Any]:
     try:
-        line = json.loads(raw)
+        fields = json.loads(raw)
     except (ValueError, RecursionError) as exc:
-        raise _BadLine(f"not JSON: {exc}") from exc
-    if not isinstance(line, dict) or not isinstance(line.get("question"), str):
-        raise _BadLine('not an object with a "question"')
-    history = line.get("history") or []
+        raise QuestionError(f"not JSON: {exc}") from exc
+    if not isinstance(fields, dict):
+        raise QuestionError("not a JSON object")
+    return fields
+
+
+def _line(fields: dict[str, Any]) -> _Line:
+    history = fields.get("history") or []
+    if not isinstance(fields.get("question"), str):
+        raise QuestionError('no "question"')
     if not isinstance(history, list) or not all(isinstance(question, str) for question in history):
-        raise _BadLine('"history" is not a list of questions')
-    return {"id": line.get("id"), "question": line["question"], "history": history}
+        raise QuestionError('"history" is not a list of questions')
+    return _Line(fields.get("id"), fields["question"], history)
 
 
 def _show_progress(stage: str, done: int, total: int) -> None:
@@ -257,6 +272,10 @@ def _show_progress(stage: str, done: int, total: int) -> None:
         print(f"\r{stage} {done}/{total} ", end="" if done < total else "\n", file=sys.stderr, flush=True)
     elif done == total:
         print(f"{stage} {done}/{total}", file=sys.stderr, flush=True)
+
+
+def _exit_code(error: FootnoteError) -> int:
+    return next(code for kind, code in _EXIT_CODES.items() if isinstance(error, kind))
 
 
 def _note(text: str) -> None:

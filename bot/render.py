@@ -13,7 +13,10 @@ from rag.rebuild import Report
 from rag.types import Answer, Claim, Paper, ScoredPaper, Timings
 
 SCHEMA = 1
-NO_MODEL = "No language model is in use: these are the best sentences of the papers, verbatim. Set FOOTNOTE_MODEL to a GGUF for written answers."
+NO_MODEL = (
+    "No language model is in use: these are the best sentences of the papers, verbatim. "
+    "Set FOOTNOTE_MODEL to a GGUF for written answers."
+)
 _NEAREST_SHOWN = 3
 
 Json = dict[str, Any]
@@ -94,14 +97,19 @@ def sources_text(answer: Answer) -> str:
     """What stands below an answer: its sources, or, where nothing was answered, the nearest papers."""
     if answer.abstained:
         nearest = "\n".join(f"  - {_heading(found.paper)}" for found in answer.passages[:_NEAREST_SHOWN])
-        return "\n\n".join(part for part in (answer.reason, f"The nearest papers:\n{nearest}" if nearest else "") if part)
+        return "\n\n".join(
+            part for part in (answer.reason, f"The nearest papers:\n{nearest}" if nearest else "") if part
+        )
     lines = []
     for citation in answer.citations:
         lines.append(f"[{citation.marker}] {_heading(citation.paper)}")
         link = citation.paper.url or next(iter(citation.paper.links), None)
         lines += [f"    {link}"] if link else []
         if answer.mode != "evidence":
-            lines.append(f"    “{citation.quote}”" + ("" if citation.supported else " (does not support every sentence that cites it)"))
+            lines.append(
+                f"    “{citation.quote}”"
+                + ("" if citation.supported else " (does not support every sentence that cites it)")
+            )
     return "\n".join(lines)
 
 
@@ -113,31 +121,37 @@ def notes_text(answer: Answer) -> str:
     unsupported = [claim for claim in answer.claims if not claim.supported]
     if unsupported:
         supported = len(answer.claims) - len(unsupported)
-        notes.append(f"{supported} of {len(answer.claims)} sentences supported. Unsupported: " + " / ".join(map(_quoted, unsupported)))
+        notes.append(
+            f"{supported} of {len(answer.claims)} sentences supported. Unsupported: "
+            + " / ".join(map(_quoted, unsupported))
+        )
     notes += [f"Dropped {dropped.text}: {dropped.why}." for dropped in answer.dropped]
     return "\n".join(notes)
 
 
 def search_text(passages: Sequence[ScoredPaper]) -> str:
     """Search results for people."""
-    return "\n\n".join(f"{rank}. {_heading(found.paper)}\n   {found.paper.abstract}" for rank, found in enumerate(passages, 1))
+    return "\n\n".join(
+        f"{rank}. {_heading(found.paper)}\n   {found.paper.abstract}" for rank, found in enumerate(passages, 1)
+    )
 
 
 def report_text(report: Report) -> str:
     """A rebuild's report for people."""
-    lines = [f"  {dump.path}: {dump.records} records ({dump.format}), {dump.rejected} rejected" for dump in report.dumps]
+    lines = [
+        f"  {dump.path}: {dump.records} records ({dump.format}), {dump.rejected} rejected" for dump in report.dumps
+    ]
     lines += [f"  rejected {place.path}:{place.line}: {place.why}" for place in report.rejected]
     lines += [f"  note {place.path}:{place.line}: {place.why}" for place in report.disagreements]
-    changes = f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged, {report.removed} removed"
     seconds = report.seconds
-    return "\n".join(
-        [
-            *lines,
-            f"{report.records} records, {report.papers} papers ({changes}), {len(report.rejected)} rejected, {report.embedded} embedded.",
-            f"{report.generation} is current. {seconds.total:.1f} s: parse {seconds.parse:.1f}, "
-            f"embed {seconds.embed:.1f}, write {seconds.write:.1f}.",
-        ]
-    )
+    lines += [
+        f"{report.records} records, {report.papers} papers: {report.added} added, {report.changed} changed, "
+        f"{report.unchanged} unchanged, {report.removed} removed; {len(report.rejected)} rejected, "
+        f"{report.embedded} embedded.",
+        f"{report.generation} is current. {seconds.total:.1f} s: parse {seconds.parse:.1f}, "
+        f"embed {seconds.embed:.1f}, write {seconds.write:.1f}.",
+    ]
+    return "\n".join(lines)
 
 
 def _heading(paper: Paper) -> str:

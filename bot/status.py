@@ -32,8 +32,17 @@ def gather(settings: Settings) -> tuple[Json, FootnoteError | None]:
         store = open_store(settings.store)
         manifest = store.manifest
         store.close()
-        status |= {"generation": manifest.generation, "papers": manifest.papers, "records": manifest.records, "built_at": manifest.built_at}
-        status["embedding"] = {"model": manifest.embedding.model, "sha256": manifest.embedding.sha256, "dimension": manifest.embedding.dimension}
+        status |= {
+            "generation": manifest.generation,
+            "papers": manifest.papers,
+            "records": manifest.records,
+            "built_at": manifest.built_at,
+        }
+        status["embedding"] = {
+            "model": manifest.embedding.model,
+            "sha256": manifest.embedding.sha256,
+            "dimension": manifest.embedding.dimension,
+        }
     except FootnoteError as problem:
         problems.append(problem)
     if settings.model_path is not None:
@@ -58,11 +67,17 @@ def status_text(status: Json) -> str:
     }
     if model:
         layers = model["gpu_layers"]
-        lines["language model"] = f"{model['path']} ({model['bytes'] / 2**20:,.0f} MiB, sha256 {model['sha256'][:12]}, context {model['n_ctx']})"
-        lines["GPU layers"] = f"{layers['offloaded']} of {layers['layers']} (asked for {'all' if layers['asked'] < 0 else layers['asked']})"
+        lines["language model"] = (
+            f"{model['path']} ({model['bytes'] / 2**20:,.0f} MiB, sha256 {model['sha256'][:12]}, "
+            f"context {model['n_ctx']})"
+        )
+        asked = "all" if layers["asked"] < 0 else layers["asked"]
+        lines["GPU layers"] = f"{layers['offloaded']} of {layers['layers']} (asked for {asked})"
     width = max(map(len, lines)) + 2
     shown = [f"{name:<{width}}{value}" for name, value in lines.items()]
-    return "\n".join([*shown, "", *(f"FOOTNOTE_{name.upper()}={_plain(value)}" for name, value in status["settings"].items())])
+    return "\n".join(
+        [*shown, "", *(f"FOOTNOTE_{name.upper()}={_plain(value)}" for name, value in status["settings"].items())]
+    )
 
 
 def _model(settings: Settings, path: Path) -> Json:

@@ -52,7 +52,9 @@ class Answerer:
         assert isinstance(last, Answer)
         return last
 
-    def stream(self, question: str, history: Sequence[str] = (), stop: threading.Event | None = None) -> Iterator[Event]:
+    def stream(
+        self, question: str, history: Sequence[str] = (), stop: threading.Event | None = None
+    ) -> Iterator[Event]:
         """Yield what was found, then what is written, and last the answer.
 
         `history` is the earlier questions, oldest first. Setting `stop` ends the answer between two

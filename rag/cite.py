@@ -37,7 +37,7 @@ def cite(text: str, papers: Mapping[int, Paper]) -> Cited:
 
 
 def best_sentence(claim: str, abstract: str) -> str:
-    """The sentence of an abstract that shares the most words with a claim, its numbers once more; the first of equals."""
+    """The sentence of an abstract that shares most words with a claim, numbers counted twice; the first of equals."""
     numbers, stems = set(_NUMBER.findall(claim)), set(words(claim))
 
     def shared(sentence: str) -> int:

@@ -57,11 +57,16 @@ class MarkerRules:
     def allowed(self, state: bytes) -> TokenIds:
         """The only tokens that may come inside a marker, after the digits in `state`."""
         if state not in self._allowed:
-            self._allowed[state] = _ids(token for token in self.vocabulary.inside if self._allows(state, self.vocabulary.pieces[token]))
+            self._allowed[state] = _ids(
+                token for token in self.vocabulary.inside if self._allows(state, self.vocabulary.pieces[token])
+            )
         return self._allowed[state]
 
     def after(self, state: bytes | None, piece: bytes) -> bytes | None:
-        """The state after a piece: the digits of an open marker, or None outside one. Raises Forbidden if it may not come."""
+        """The state after a piece: the digits of an open marker, or None outside one.
+
+        Raises Forbidden if the piece may not come.
+        """
         for byte in piece:
             if state is None:
                 if byte == _CLOSE or (byte == _OPEN and not self._markers):

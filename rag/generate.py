@@ -31,9 +31,7 @@ SMALLEST_CONTEXT = 512
 # With a temperature above 0 the token is drawn from the likeliest ones only.
 _TOP_K = 40
 _SLOT = re.compile("\ue000([0-9]+)\ue001")
-_PLAIN_TEMPLATE = (
-    "{% for message in messages %}{{ message['content'] }}\n\n{% endfor %}{% if add_generation_prompt %}Answer:{% endif %}"
-)
+_PLAIN_TEMPLATE = "{% for message in messages %}{{ message['content'] }}\n\n{% endfor %}Answer:"
 _MEND_MODEL = "Set FOOTNOTE_MODEL to another GGUF, or to none for answers without a model."
 
 
@@ -86,16 +84,28 @@ class LlamaGenerator:
                     n_gpu_layers=gpu_layers,
                     verbose=False,
                 )
-            except (ValueError, RuntimeError, OSError, AssertionError) as exc:
-                hint = _MEND_MODEL if gpu_layers == 0 else f"{_MEND_MODEL} If the GPU's memory is too small, lower FOOTNOTE_GPU_LAYERS."
+            except (
+                Exception
+            ) as exc:  # the binding raises what it likes, and the model's chat template is a program of its own
+                hint = (
+                    _MEND_MODEL
+                    if gpu_layers == 0
+                    else f"{_MEND_MODEL} If the GPU's memory is too small, lower FOOTNOTE_GPU_LAYERS."
+                )
                 raise ModelError(f"llama.cpp cannot load {path}: {log.last_error() or exc}.", hint) from exc
         self._lib = llama_cpp
         trained = llama_cpp.llama_model_n_ctx_train(self._llama.model)
         self.n_ctx = min(self._llama.n_ctx(), trained)
         self.offload = log.offload(gpu_layers, llama_cpp.llama_model_n_layer(self._llama.model))
         if self.n_ctx < SMALLEST_CONTEXT:
-            what = f"{path} was trained for a context window of {trained}" if trained == self.n_ctx else f"FOOTNOTE_N_CTX is {self.n_ctx}"
-            raise ModelError(f"{what} tokens; Footnote needs {SMALLEST_CONTEXT}.", "Raise FOOTNOTE_N_CTX or name another GGUF.")
+            what = (
+                f"{path} was trained for a context window of {trained}"
+                if trained == self.n_ctx
+                else f"FOOTNOTE_N_CTX is {self.n_ctx}"
+            )
+            raise ModelError(
+                f"{what} tokens; Footnote needs {SMALLEST_CONTEXT}.", "Raise FOOTNOTE_N_CTX or name another GGUF."
+            )
         self.vocabulary = self._read_vocabulary()
         self._rules: dict[frozenset[int], MarkerRules] = {}
         self._template = self._read_template()
@@ -117,7 +127,9 @@ class LlamaGenerator:
         prompt = self._tokenize(messages)
         room = self.n_ctx - len(prompt)
         if room < 1:
-            raise ModelError(f"The prompt has {len(prompt)} tokens; {self.name} can read {self.n_ctx}.", "Raise FOOTNOTE_N_CTX.")
+            raise ModelError(
+                f"The prompt has {len(prompt)} tokens; {self.name} can read {self.n_ctx}.", "Raise FOOTNOTE_N_CTX."
+            )
         mask = MarkerMask(self._rules_for(markers))
         random = np.random.default_rng(self.seed)
         text = codecs.getincrementaldecoder("utf-8")("replace")
@@ -166,7 +178,9 @@ class LlamaGenerator:
             self._llama.eval(tokens)
         except RuntimeError as exc:
             self._llama.reset()
-            raise ModelError(f"llama.cpp failed in {self.name}: {exc}.", "Lower FOOTNOTE_N_CTX or FOOTNOTE_GPU_LAYERS.") from exc
+            raise ModelError(
+                f"llama.cpp failed in {self.name}: {exc}.", "Lower FOOTNOTE_N_CTX or FOOTNOTE_GPU_LAYERS."
+            ) from exc
 
     def _reuse_prefix(self, prompt: list[int]) -> list[int]:
         """Keep the evaluated tokens the prompt begins with; return those still to be evaluated."""
@@ -222,10 +236,9 @@ class LlamaGenerator:
             return self._lib.llama_vocab_get_text(vocab, token).decode() if token != -1 else ""
 
         source = self._llama.metadata.get("tokenizer.chat_template", _PLAIN_TEMPLATE)
-        try:
-            return Jinja2ChatFormatter(source, eos_token=text_of(self._llama.token_eos()), bos_token=text_of(self._llama.token_bos()))
-        except Exception as exc:  # as above
-            raise ModelError(f"The chat template of {self.path} cannot be read: {exc}.", _MEND_MODEL) from exc
+        return Jinja2ChatFormatter(
+            source, eos_token=text_of(self._llama.token_eos()), bos_token=text_of(self._llama.token_bos())
+        )
 
     def _read_vocabulary(self) -> Vocabulary:
         lib, vocab = self._lib, self._lib.llama_model_get_vocab(self._llama.model)
@@ -275,7 +288,9 @@ class _LoadLog:
 
         # llama.cpp keeps the callback for the life of the process, so it must not be collected.
         global _log_callback
-        _log_callback = llama_cpp.llama_log_callback(lambda level, text, _: self._lines.append(text.decode("utf-8", "replace")))
+        _log_callback = llama_cpp.llama_log_callback(
+            lambda level, text, _: self._lines.append(text.decode("utf-8", "replace"))
+        )
         llama_cpp.llama_log_set(_log_callback, llama_cpp.ctypes.c_void_p(0))
         return self
 
@@ -288,7 +303,9 @@ class _LoadLog:
 
     def last_error(self) -> str:
         """The first line that names an error; the later ones only repeat that loading failed."""
-        return next((line.split(": ", 1)[-1].strip() for line in "".join(self._lines).splitlines() if "error" in line), "")
+        return next(
+            (line.split(": ", 1)[-1].strip() for line in "".join(self._lines).splitlines() if "error" in line), ""
+        )
 
     def offload(self, asked: int, layers: int) -> Offload:
         found = re.search(r"offloaded (\d+)/(\d+) layers to GPU", "".join(self._lines))

@@ -53,7 +53,7 @@ class LexicalIndex:
         import bm25s
 
         index = bm25s.BM25(k1=K1, b=B)
-        index.index([words(text) for text in texts], show_progress=False)
+        index.index([words(text) or [""] for text in texts], show_progress=False)  # bm25s divides by the mean length
         return cls(index, len(texts))
 
     @classmethod
@@ -67,6 +67,7 @@ class LexicalIndex:
             raise StoreDamaged(f"Cannot read the word index in {folder}: {exc}.", "Run: footnote rebuild") from exc
 
     def save(self, folder: Path) -> None:
+        """Write the index to a new folder."""
         self._index.save(folder, show_progress=False)
 
     def scores(self, query: str) -> npt.NDArray[np.float32]:
@@ -75,7 +76,6 @@ class LexicalIndex:
         if not known:
             return np.zeros(self._size, dtype=np.float32)
         return np.asarray(self._index.get_scores(known), dtype=np.float32)
-
 
     def idf(self, word: str) -> float:
         """How rare a stem of `words` is among the texts: log((n + 1) / (texts with it + 0.5)), at least 0."""

@@ -51,8 +51,12 @@ def build_prompt(
             if count_tokens(messages) <= room:
                 return Prompt(messages, frozenset({1} if papers else ()))
     if count_tokens(_messages("", [], ())) <= room // 2:
-        raise QuestionError(f"The question is too long for the model, which can read {room} tokens at once.", "Shorten it.")
-    raise ModelError(f"The model's context window leaves {room} tokens for the prompt, which is too small.", "Raise FOOTNOTE_N_CTX.")
+        raise QuestionError(
+            f"The question is too long for the model, which can read {room} tokens at once.", "Shorten it."
+        )
+    raise ModelError(
+        f"The model's context window leaves {room} tokens for the prompt, which is too small.", "Raise FOOTNOTE_N_CTX."
+    )
 
 
 def refusal() -> str:
@@ -72,12 +76,18 @@ def is_refusal(text: str) -> bool:
 def _messages(question: str, passages: Sequence[str], history: Sequence[str]) -> tuple[Message, ...]:
     earlier = "".join(f"Earlier question: {asked}\n" for asked in history[-_EARLIER_SHOWN:])
     user = Template(_text("question")).substitute(passages="\n\n".join(passages), history=earlier, question=question)
-    return Message("system", Template(_text("system")).substitute(refusal=refusal()).strip()), Message("user", user.strip())
+    return Message("system", Template(_text("system")).substitute(refusal=refusal()).strip()), Message(
+        "user", user.strip()
+    )
 
 
 def _passage(marker: int, paper: Paper, abstract: str) -> str:
     date = f" ({paper.date[:4]})" if paper.date else ""
-    return Template(_text("passage")).substitute(marker=marker, title=unmarked(paper.title), date=date, abstract=unmarked(abstract)).strip()
+    return (
+        Template(_text("passage"))
+        .substitute(marker=marker, title=unmarked(paper.title), date=date, abstract=unmarked(abstract))
+        .strip()
+    )
 
 
 def _shortened(abstract: str) -> list[str]:

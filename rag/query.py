@@ -15,7 +15,8 @@ LONGEST_QUESTION = 8_000
 
 _OPENS = re.compile(r"(?:and|or|but|so|also|then|what about|how about|what else|which ones?)\b", re.I)
 _POINTS_BACK = re.compile(
-    r"\b(?:it|its|they|them|their|theirs|these|those|he|she|his|her|the (?:former|latter|same|other ones?|others|authors?)"
+    r"\b(?:it|its|they|them|their|theirs|these|those|he|she|his|her"
+    r"|the (?:former|latter|same|other ones?|others|authors?)"
     r"|(?:does|do|did|is|was|are|were|of|about|for|in|on|to|with|from|than|like|by|at|can|could|would) (?:that|this)"
     r"|(?:this|that|the) (?:paper|model|method|approach|work|study|one|survey|network|architecture|part)"
     r"(?! (?:on|about|of|that|which|by|where|with|for|called)\b))\b",
@@ -26,7 +27,9 @@ _POINTS_BACK = re.compile(
 def read_question(text: str) -> str:
     """A question as one line of printable text. Raises QuestionError if it is empty or far too long."""
     if len(text) > LONGEST_QUESTION:
-        raise QuestionError(f"The question has {len(text):,} characters; at most {LONGEST_QUESTION:,} can be read.", "Shorten it.")
+        raise QuestionError(
+            f"The question has {len(text):,} characters; at most {LONGEST_QUESTION:,} can be read.", "Shorten it."
+        )
     question = clean(text)
     if not re.search(r"\w", question):
         raise QuestionError("The question is empty.", 'Ask one: footnote ask "What is a transformer?"')

@@ -25,6 +25,8 @@ _EMBED_AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True)
 class Seconds:
+    """How long each stage of a rebuild took."""
+
     parse: float
     embed: float
     write: float
@@ -65,20 +67,27 @@ def rebuild(paths: Sequence[Path], root: Path, embedder: Embedder, progress: Pro
         merged = merge(paper for dump in dumps for paper in dump.papers)
         if not merged.papers:
             first = f" {rejected[0].path}:{rejected[0].line}: {rejected[0].why}." if rejected else ""
-            raise DumpError(f"No papers in {', '.join(map(str, paths))}.{first}", "Run: footnote rebuild PATH, with a dump of abstracts.")
+            raise DumpError(
+                f"No papers in {', '.join(map(str, paths))}.{first}",
+                "Run: footnote rebuild PATH, with a dump of abstracts.",
+            )
         parsed = time.perf_counter()
 
         embedding = Embedding.of(embedder)
         before = _previous(root)
         old = before.digests() if before else {}
         new = {paper.paper_id: digest(paper) for paper in merged.papers}
-        vectors, embedded = _embed(merged.papers, embedder, before if before and before.manifest.embedding == embedding else None, progress)
+        vectors, embedded = _embed(
+            merged.papers, embedder, before if before and before.manifest.embedding == embedding else None, progress
+        )
         if before:
             before.close()
         done = time.perf_counter()
 
         progress("write", 0, len(merged.papers))
-        summaries = [DumpSummary(dump.path, dump.format, dump.sha256, len(dump.papers), len(dump.rejected)) for dump in dumps]
+        summaries = [
+            DumpSummary(dump.path, dump.format, dump.sha256, len(dump.papers), len(dump.rejected)) for dump in dumps
+        ]
         records = sum(dump.records for dump in summaries)
         manifest = write_generation(root, merged.papers, vectors, embedding, summaries, records)
         progress("write", len(merged.papers), len(merged.papers))
@@ -116,7 +125,9 @@ def _previous(root: Path) -> Store | None:
         return None
 
 
-def _embed(papers: Sequence[Paper], embedder: Embedder, before: Store | None, progress: Progress) -> tuple[Embeddings, int]:
+def _embed(
+    papers: Sequence[Paper], embedder: Embedder, before: Store | None, progress: Progress
+) -> tuple[Embeddings, int]:
     """One vector a paper, in order, and how many had to be computed."""
     vectors = np.empty((len(papers), embedder.dimension), dtype=np.float32)
     carried = _unchanged_rows(papers, before) if before else []

@@ -25,16 +25,29 @@ ENV_FILE = ".env"
 class Settings(BaseSettings):
     """Every setting; construct it with `load_settings`, which explains what is wrong."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=ENV_FILE, env_file_encoding="utf-8", extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=ENV_FILE,
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
 
     store: Path = Field(Path("store"), description="Folder of the vector store.")
-    embedding_model: str = Field(PACKAGED_MODEL, min_length=1, description="The packaged model's name, a folder, or a model hub's name of a sentence-transformers model.")
+    embedding_model: str = Field(
+        PACKAGED_MODEL,
+        min_length=1,
+        description="The packaged model's name, a folder, or a model hub's name of a sentence-transformers model.",
+    )
     query_prefix: str = Field("", description="Put before every query; some embedding models want one.")
     passage_prefix: str = Field("", description="Put before every passage that is embedded.")
     offline: bool = Field(True, description="Never reach for a model hub.")
     top_k: int = Field(5, ge=1, le=20, description="Passages retrieved for a question and shown to the model.")
 
-    model: str = Field("", description="Path of a GGUF; none for answers without a model; empty for the bundled one, if there is one.")
+    model: str = Field(
+        "", description="Path of a GGUF; none for answers without a model; empty for the bundled one, if there is one."
+    )
     gpu_layers: int = Field(-1, ge=-1, description="Layers of the model to run on a GPU; -1 for all.")
     n_ctx: int = Field(8192, ge=1, description="Context window in tokens; at most the model's own is used.")
     threads: int = Field(0, ge=0, description="Threads for the model; 0 to choose by processor.")
@@ -69,8 +82,13 @@ def load_settings(**given: object) -> Settings:
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as exc:
-        wrong = "; ".join(f"{PREFIX}{'_'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}" for e in exc.errors())
-        raise ConfigurationError(f"{wrong}.", f"Mend it in the environment or in {ENV_FILE}; .env.example documents every setting.") from exc
+        wrong = "; ".join(
+            f"{PREFIX}{'_'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"
+            for e in exc.errors()
+        )
+        raise ConfigurationError(
+            f"{wrong}.", f"Mend it in the environment or in {ENV_FILE}; .env.example documents every setting."
+        ) from exc
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigurationError(f"Cannot read {ENV_FILE}: {exc}.", "It must be a UTF-8 text file.") from exc
 
@@ -81,11 +99,12 @@ def _check_names() -> None:
         in_file = dotenv_values(ENV_FILE) if Path(ENV_FILE).is_file() else {}
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigurationError(f"Cannot read {ENV_FILE}: {exc}.", "It must be a UTF-8 text file.") from exc
-    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    known = [name.upper() for name in Settings.model_fields]
     for name in [*os.environ, *in_file]:
-        if name.upper().startswith(PREFIX) and name.upper() not in known:
-            close = difflib.get_close_matches(name.upper(), known, 1)
-            raise ConfigurationError(f"{name} is no setting.", f"Did you mean {close[0]}?" if close else "See .env.example for all of them.")
+        if name.upper().startswith(PREFIX) and name.upper().removeprefix(PREFIX) not in known:
+            close = difflib.get_close_matches(name.upper().removeprefix(PREFIX), known, 1)
+            hint = f"Did you mean {PREFIX}{close[0]}?" if close else "See .env.example for all of them."
+            raise ConfigurationError(f"{name} is no setting.", hint)
 
 
 def _is_loopback(host: str) -> bool:

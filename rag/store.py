@@ -51,7 +51,10 @@ class Embedding:
 
     @classmethod
     def of(cls, embedder: Embedder) -> "Embedding":
-        return cls(embedder.name, embedder.fingerprint, embedder.dimension, embedder.query_prefix, embedder.passage_prefix)
+        """What this embedder makes."""
+        return cls(
+            embedder.name, embedder.fingerprint, embedder.dimension, embedder.query_prefix, embedder.passage_prefix
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,8 @@ class Store:
         self.ids: tuple[str, ...] = _read_ids(folder)
         if not count == len(self.ids) == self.manifest.papers:
             raise StoreDamaged(
-                f"{folder} holds {count} embeddings and {len(self.ids)} word counts for {self.manifest.papers} papers.", _REBUILD
+                f"{folder} holds {count} embeddings and {len(self.ids)} word counts for {self.manifest.papers} papers.",
+                _REBUILD,
             )
         self._rows = {key: row for row, key in enumerate(self.ids)}
         self.lexical = LexicalIndex.load(folder / "words", count)
@@ -117,7 +121,8 @@ class Store:
         """Ids of the `k` papers with the highest cosine to one query vector, best first."""
         with _translated(self.folder):
             found = self._papers.query(query_embeddings=[vector], n_results=min(k, self.manifest.papers), include=[])
-        return found["ids"][0]
+        ids: list[str] = found["ids"][0]
+        return ids
 
     def row(self, paper_id: str) -> int:
         """The row of a paper in the word index."""
@@ -134,7 +139,9 @@ class Store:
 
     def digests(self) -> dict[str, str]:
         """For each paper's id a hash of all it knows, its sources aside."""
-        return dict(zip(self.ids, self._in_order(self.ids, "metadatas", lambda _, record: str(record["digest"])), strict=True))
+        return dict(
+            zip(self.ids, self._in_order(self.ids, "metadatas", lambda _, record: str(record["digest"])), strict=True)
+        )
 
     def close(self) -> None:
         """Let go of the files. The store cannot be used afterwards."""
@@ -144,7 +151,7 @@ class Store:
         found: dict[str, Any] = {}
         with _translated(self.folder):
             for some in _batches(list(dict.fromkeys(ids)), self._client.get_max_batch_size()):
-                rows: Any = self._papers.get(ids=some, include=[column])  # type: ignore[list-item]
+                rows: Any = self._papers.get(ids=some, include=[column])
                 found |= {key: convert(key, value) for key, value in zip(rows["ids"], rows[column], strict=True)}
         missing = [key for key in ids if key not in found]
         if missing:
@@ -167,9 +174,13 @@ def writing(root: Path) -> Iterator[None]:
         lock = filelock.FileLock(root / ".lock")
         lock.acquire(timeout=0)
     except filelock.Timeout as exc:
-        raise StoreBusy(f"Another rebuild is writing to {root}.", "Wait until it has ended, then run the rebuild again.") from exc
+        raise StoreBusy(
+            f"Another rebuild is writing to {root}.", "Wait until it has ended, then run the rebuild again."
+        ) from exc
     except OSError as exc:
-        raise StoreError(f"Cannot write to {root}: {exc.strerror or exc}.", "Set FOOTNOTE_STORE to a folder you may write to.") from exc
+        raise StoreError(
+            f"Cannot write to {root}: {exc.strerror or exc}.", "Set FOOTNOTE_STORE to a folder you may write to."
+        ) from exc
     try:
         yield
     finally:
@@ -177,7 +188,12 @@ def writing(root: Path) -> Iterator[None]:
 
 
 def write_generation(
-    root: Path, papers: Sequence[Paper], vectors: Embeddings, embedding: Embedding, dumps: Sequence[DumpSummary], records: int
+    root: Path,
+    papers: Sequence[Paper],
+    vectors: Embeddings,
+    embedding: Embedding,
+    dumps: Sequence[DumpSummary],
+    records: int,
 ) -> Manifest:
     """Write papers and their embeddings (same order) as a new generation and make it current.
 
@@ -217,7 +233,7 @@ def write_generation(
 
 def digest(paper: Paper) -> str:
     """A hash of everything a paper says, wherever it was read."""
-    values = [value for field, value in _record_of(paper).items() if field != "sources"]
+    values = [value for field, value in asdict(paper).items() if field != "sources"]
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 
@@ -227,7 +243,7 @@ def _write(folder: Path, papers: Sequence[Paper], vectors: Embeddings, manifest:
     (folder / "words" / "ids.json").write_text(json.dumps([paper.paper_id for paper in papers]), encoding="utf-8")
     client = _client(folder)
     try:
-        collection = client.create_collection(_COLLECTION, embedding_function=None, configuration={"hnsw": _HNSW})  # type: ignore[typeddict-item]
+        collection = client.create_collection(_COLLECTION, embedding_function=None, configuration={"hnsw": _HNSW})
         size = client.get_max_batch_size()
         for some, embeddings in zip(_batches(papers, size), _batches(vectors, size), strict=True):
             collection.add(
@@ -248,27 +264,25 @@ def _batches(items: Any, size: int) -> Iterator[Any]:
 
 def _metadata_of(paper: Paper) -> dict[str, str | int]:
     """Chroma's metadata: the whole record as JSON, its digest, and the year to filter on."""
-    metadata: dict[str, str | int] = {"record": json.dumps(_record_of(paper)), "digest": digest(paper)}
+    metadata: dict[str, str | int] = {"record": json.dumps(asdict(paper)), "digest": digest(paper)}
     if paper.date and paper.date[:4].isdecimal():
         metadata["year"] = int(paper.date[:4])
     return metadata
 
 
-def _record_of(paper: Paper) -> dict[str, Any]:
-    return asdict(paper)
-
-
 def _paper_of(_: str, metadata: dict[str, str]) -> Paper:
-    record = json.loads(metadata["record"])
-    record["sources"] = tuple(Source(**source) for source in record["sources"])
-    return Paper(**{field: tuple(value) if isinstance(value, list) else value for field, value in record.items()})
+    record: dict[str, Any] = json.loads(metadata["record"])
+    record["sources"] = [Source(**source) for source in record["sources"]]
+    for field in ("authors", "links", "sources"):
+        record[field] = tuple(record[field])
+    return Paper(**record)
 
 
 def _client(folder: Path) -> Any:
     import chromadb
+    from chromadb.config import Settings
 
-    settings = chromadb.Settings(anonymized_telemetry=False, allow_reset=False, is_persistent=True)
-    return chromadb.PersistentClient(str(folder / "chroma"), settings=settings)
+    return chromadb.PersistentClient(folder / "chroma", settings=Settings(anonymized_telemetry=False))
 
 
 @contextlib.contextmanager
@@ -279,8 +293,15 @@ def _translated(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        raise StoreError(f"Cannot write {folder}: {exc.strerror or exc}.", "Free some space or set FOOTNOTE_STORE to another folder.") from exc
-    except (chromadb.errors.ChromaError, ValueError, RuntimeError) as exc:
+        raise StoreError(
+            f"Cannot write {folder}: {exc.strerror or exc}.", "Free some space or set FOOTNOTE_STORE to another folder."
+        ) from exc
+    except (
+        chromadb.errors.ChromaError,
+        ValueError,
+        RuntimeError,
+        AttributeError,
+    ) as exc:  # the last when its database is no database
         raise StoreDamaged(f"Chroma cannot use {folder}: {exc}.", _REBUILD) from exc
 
 

@@ -163,13 +163,18 @@ class Answer:
 
 
 class Embedder(Protocol):
-    """Turns texts into unit vectors. `name` and `fingerprint` identify the weights."""
+    """Turns texts into unit vectors. `fingerprint` identifies the weights, `name` is for people."""
 
-    name: str
-    fingerprint: str
-    dimension: int
-    query_prefix: str
-    passage_prefix: str
+    @property
+    def name(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def dimension(self) -> int: ...
+    @property
+    def query_prefix(self) -> str: ...
+    @property
+    def passage_prefix(self) -> str: ...
 
     def embed_passages(self, texts: Sequence[str]) -> Embeddings: ...
 
@@ -179,8 +184,10 @@ class Embedder(Protocol):
 class Generator(Protocol):
     """Turns messages into text, token by token. Used by one thread at a time."""
 
-    name: str
-    n_ctx: int
+    @property
+    def name(self) -> str: ...
+    @property
+    def n_ctx(self) -> int: ...
 
     def count_prompt(self, messages: Sequence[Message]) -> int:
         """Number of tokens of the whole prompt, chat template included."""

@@ -1,5 +1,6 @@
 """Fixtures: the seeds, small dumps, stores with controlled or real embeddings, and a small real model."""
 
+import json
 import os
 import re
 import zlib
@@ -44,7 +45,8 @@ class WordEmbedder:
         for row, text in enumerate(texts):
             for word in re.findall(r"\w+", text.lower()):
                 vectors[row, zlib.crc32(word.encode()) % self.dimension] += 1
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        return vectors
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +66,6 @@ def embedder() -> WordEmbedder:
 @pytest.fixture
 def write_dump(tmp_path: Path) -> Callable[..., Path]:
     """Write a dump of (title, abstract) pairs as JSON lines, or of raw text or bytes."""
-    import json
 
     def write(content: str | bytes | Sequence[tuple[str, str]], name: str = "dump.jsonl") -> Path:
         path = tmp_path / name
@@ -73,16 +74,27 @@ def write_dump(tmp_path: Path) -> Callable[..., Path]:
         elif isinstance(content, str):
             path.write_text(content, encoding="utf-8")
         else:
-            path.write_text("".join(json.dumps({"title": t, "abstract": a}) + "\n" for t, a in content), encoding="utf-8")
+            path.write_text(
+                "".join(json.dumps({"title": t, "abstract": a}) + "\n" for t, a in content), encoding="utf-8"
+            )
         return path
 
     return write
 
 
 PLANETS = [
-    ("Mercury: A Small Model", "Mercury is a small transformer. It reaches 71.5% accuracy on the Tides benchmark. It trains in 3 hours."),
-    ("Venus: Cloudy Attention", "Venus replaces attention by clouds. It reaches 64.2% accuracy on the Tides benchmark. It is twice as fast."),
-    ("Mars: Red Pruning", "Mars prunes half of all layers. The pruned network loses 1.9 points on Dunes. We release the code."),
+    (
+        "Mercury: A Small Model",
+        "Mercury is a small transformer. It reaches 71.5% accuracy on the Tides benchmark. It trains in 3 hours.",
+    ),
+    (
+        "Venus: Cloudy Attention",
+        "Venus replaces attention by clouds. It reaches 64.2% accuracy on the Tides benchmark. It is twice as fast.",
+    ),
+    (
+        "Mars: Red Pruning",
+        "Mars prunes half of all layers. The pruned network loses 1.9 points on Dunes. We release the code.",
+    ),
 ]
 
 
@@ -98,7 +110,17 @@ def planets(tmp_path: Path, embedder: WordEmbedder, write_dump: Callable[..., Pa
 @pytest.fixture(scope="session")
 def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that writes noise, with markers and line ends made likely."""
-    likely = {" [": 2.0, "[1": 1.0, "1]": 2.0, "][": 1.0, "]": 1.0, "2": 1.0, " answer": 1.0, "<|im_end|>": -2.0}
+    likely = {
+        " [": 7.0,
+        "[1": 6.0,
+        "1]": 4.0,
+        "][": 2.0,
+        "]": 3.0,
+        "2": 2.0,
+        ".": 5.0,
+        " answer": 6.0,
+        "<|im_end|>": -2.0,
+    }
     return write_gguf(tmp_path_factory.mktemp("models") / "noise.gguf", bias=likely)
 
 

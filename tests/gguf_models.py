@@ -14,7 +14,27 @@ CHAT_TEMPLATE = (
 )
 SPECIAL = ["<|im_end|>", "<|im_start|>"]
 # Tokens of more than one byte, as real vocabularies have them: some open, fill or close a marker.
-MERGED = [" [", "[1", "[12", " [2", "1]", "2]", "].", "][", "[[", "]]", "10", "12", "the", " answer", "\n\n", "[a", "a]", "é", "[CLS]"]
+MERGED = [
+    " [",
+    "[1",
+    "[12",
+    " [2",
+    "1]",
+    "2]",
+    "].",
+    "][",
+    "[[",
+    "]]",
+    "10",
+    "12",
+    "the",
+    " answer",
+    "\n\n",
+    "[a",
+    "a]",
+    "é",
+    "[CLS]",
+]
 
 
 def write_gguf(
@@ -43,7 +63,9 @@ def write_gguf(
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(tokens)
-    writer.add_token_types([gguf.TokenType.CONTROL] * len(SPECIAL) + [gguf.TokenType.NORMAL] * (len(tokens) - len(SPECIAL)))
+    writer.add_token_types(
+        [gguf.TokenType.CONTROL] * len(SPECIAL) + [gguf.TokenType.NORMAL] * (len(tokens) - len(SPECIAL))
+    )
     writer.add_token_merges(["t h", "th e"])
     writer.add_eos_token_id(0)
     writer.add_add_bos_token(False)
@@ -93,7 +115,11 @@ def _weights(size: int, width: int, layers: int, seed: int, bias: np.ndarray) ->
     embeddings[:, -1] = np.sqrt(width)
     output = matrix(size, width, 0.4)
     output[:, -1] = bias / np.sqrt(width / 2)
-    weights = {"token_embd.weight": embeddings, "output.weight": output, "output_norm.weight": np.ones(width, dtype=np.float32)}
+    weights = {
+        "token_embd.weight": embeddings,
+        "output.weight": output,
+        "output_norm.weight": np.ones(width, dtype=np.float32),
+    }
     for layer in range(layers):
         block = f"blk.{layer}."
         weights |= {

@@ -59,7 +59,10 @@ def test_no_chrome_of_the_page_becomes_a_title_or_abstract(seeds: dict[str, list
 
 
 def test_title_glued_to_subscribe_is_freed(seeds: dict[str, list[Paper]]) -> None:
-    assert seeds["001"][0].title == "Unlocking Out-of-Distribution Generalization in Transformers via Recursive Latent Space Reasoning"
+    assert (
+        seeds["001"][0].title
+        == "Unlocking Out-of-Distribution Generalization in Transformers via Recursive Latent Space Reasoning"
+    )
     assert seeds["002"][0].title == "A Family of Pretrained Transformer Language Models for Russian"
 
 
@@ -72,7 +75,9 @@ def test_byline_gives_authors_date_and_votes(seeds: dict[str, list[Paper]]) -> N
 
 def test_date_without_year_is_of_the_pages_own_year(seeds: dict[str, list[Paper]]) -> None:
     dates = {paper.title.split(":")[0]: (paper.date, paper.votes) for paper in seeds["000"]}
-    assert dates["Representational Homomorphism Predicts and Improves Compositional Generalization In Transformer Language Model"] == ("2026-01-26", None)
+    assert dates[
+        "Representational Homomorphism Predicts and Improves Compositional Generalization In Transformer Language Model"
+    ] == ("2026-01-26", None)
     assert dates["Memory Caching"] == ("2026-02-27", 1)
 
 
@@ -172,8 +177,17 @@ def test_json_lines_keep_ids_and_fields(write_dump: Callable[..., Path]) -> None
         "doi": "10.1/x",
     }
     (paper,) = read_dump(write_dump(json.dumps(record) + "\n")).papers
-    assert (paper.paper_id, paper.title, paper.abstract) == ("2212.11696", "Reversible Columns", "We propose [31m RevCol.")
-    assert (paper.authors, paper.author_count, paper.date, paper.url) == (("A. Author", "B. Author"), 2, "2022-12-22", "https://doi.org/10.1/x")
+    assert (paper.paper_id, paper.title, paper.abstract) == (
+        "2212.11696",
+        "Reversible Columns",
+        "We propose [31m RevCol.",
+    )
+    assert (paper.authors, paper.author_count, paper.date, paper.url) == (
+        ("A. Author", "B. Author"),
+        2,
+        "2022-12-22",
+        "https://doi.org/10.1/x",
+    )
 
 
 def test_beir_corpus_lines(write_dump: Callable[..., Path]) -> None:
@@ -203,12 +217,19 @@ def test_overlong_line_is_skipped_and_reported_without_being_held(write_dump: Ca
     good = json.dumps({"title": "T", "abstract": "A"}).encode()
     dump = read_dump(write_dump(good + b"\n" + b"x" * 50_000_000 + b"\n" + good + b"\n"))
     assert len(dump.papers) == 2
-    assert [(place.line, place.why) for place in dump.rejected] == [(2, f"a line of 50,000,001 bytes; the limit is {MAX_LINE_BYTES:,}")]
+    assert [(place.line, place.why) for place in dump.rejected] == [
+        (2, f"a line of 50,000,001 bytes; the limit is {MAX_LINE_BYTES:,}")
+    ]
 
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(b"", "empty"), (b"\n\n \n", "empty"), (b"\x7fELF\x00\x01", "not text: a zero byte at column 5"), (b"just a note\n", "no known dump format")],
+    [
+        (b"", "empty"),
+        (b"\n\n \n", "empty"),
+        (b"\x7fELF\x00\x01", "not text: a zero byte at column 5"),
+        (b"just a note\n", "no known dump format"),
+    ],
 )
 def test_what_is_no_dump_is_rejected_with_the_reason(content: bytes, why: str, write_dump: Callable[..., Path]) -> None:
     dump = read_dump(write_dump(content, "x.txt"))

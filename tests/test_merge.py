@@ -56,7 +56,13 @@ def test_the_abstract_most_records_give_wins_then_the_last_read() -> None:
 def test_fields_are_filled_from_whoever_knows_them() -> None:
     first = record("T", votes=7, date="2020-01-02", url="https://a.b", authors=("X",), author_count=1)
     (paper,) = merge([first, record("T", line=9, votes=3)]).papers
-    assert (paper.votes, paper.date, paper.url, paper.authors, paper.author_count) == (7, "2020-01-02", "https://a.b", ("X",), 1)
+    assert (paper.votes, paper.date, paper.url, paper.authors, paper.author_count) == (
+        7,
+        "2020-01-02",
+        "https://a.b",
+        ("X",),
+        1,
+    )
     assert paper.sources == (Source("d", 1), Source("d", 9))
 
 

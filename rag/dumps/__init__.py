@@ -39,9 +39,15 @@ def find_dumps(paths: list[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.is_file() and not any(part.startswith(".") for part in p.relative_to(path).parts))
+            inside = sorted(
+                p
+                for p in path.rglob("*")
+                if p.is_file() and not any(part.startswith(".") for part in p.relative_to(path).parts)
+            )
             if not inside:
-                raise DumpError(f"No dumps in the folder {path}.", "Put dumps there, or name another path: footnote rebuild PATH")
+                raise DumpError(
+                    f"No dumps in the folder {path}.", "Put dumps there, or name another path: footnote rebuild PATH"
+                )
             found += inside
         elif path.exists():
             found.append(path)
@@ -57,12 +63,16 @@ def read_dump(path: Path) -> Dump:
     name = jsonl.looks_like(head) or listing.looks_like(head) or "unknown"
     records: Iterator[Paper | Rejected]
     if name.startswith("listing"):
-        records = listing.parse(read_lines(path), str(path), name != "listing-compact", listing.page_year(read_lines(path)))
+        records = listing.parse(
+            read_lines(path), str(path), name != "listing-compact", listing.page_year(read_lines(path))
+        )
     elif name == "jsonl":
         records = jsonl.parse(read_lines(path), str(path))
     else:
         fault = next((line for line in head if line.fault), None)
-        why = fault.fault if fault else "empty" if not any(line.text.strip() for line in head) else "no known dump format"
+        why = (
+            fault.fault if fault else "empty" if not any(line.text.strip() for line in head) else "no known dump format"
+        )
         records = iter([Rejected(str(path), fault.number if fault else 1, why)])
     papers, rejected = [], []
     for record in records:
@@ -80,4 +90,6 @@ def _sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as exc:
-        raise DumpError(f"Cannot read {path}: {exc.strerror or exc}.", "Check the path, then run the rebuild again.") from exc
+        raise DumpError(
+            f"Cannot read {path}: {exc.strerror or exc}.", "Check the path, then run the rebuild again."
+        ) from exc

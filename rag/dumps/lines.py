@@ -16,6 +16,8 @@ _CHUNK = 2**20
 
 
 class Line(NamedTuple):
+    """A line of a file, numbered from 1; an unreadable one has a fault and no text."""
+
     number: int
     text: str
     fault: str = ""
@@ -40,7 +42,9 @@ def read_lines(path: Path) -> Iterator[Line]:
                     raw = raw.removeprefix(b"\xef\xbb\xbf")
                 yield _decode(number, raw.rstrip(b"\r\n"))
     except OSError as exc:
-        raise DumpError(f"Cannot read {path}: {exc.strerror or exc}.", "Check the path, then run the rebuild again.") from exc
+        raise DumpError(
+            f"Cannot read {path}: {exc.strerror or exc}.", "Check the path, then run the rebuild again."
+        ) from exc
 
 
 def _skip_line(file: BinaryIO) -> int:

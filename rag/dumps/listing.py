@@ -23,9 +23,15 @@ from rag.text import clean, links, title_key
 from rag.types import Paper, Rejected, Source
 
 CHROME = re.compile(
-    r"new|Get trending papers in your email inbox(?: once a day)?!|Subscribe|Daily Papers|by\s*AK and the research community",
+    r"new|Get trending papers in your email inbox(?: once a day)?!|Subscribe|Daily Papers"
+    r"|by\s*AK and the research community"
 )
-_MONTHS = {name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1
+    )
+}
 _DATE = r"(?P<month>[A-Z][a-z]{2,8})\.? (?P<day>\d{1,2})(?:, (?P<year>\d{4}))?(?: (?P<votes>\d+))?"
 DATE = re.compile(_DATE)
 BYLINE = re.compile(r"[•*]?\s*(?:(?P<authors>\d+) authors?)?\s*·?\s*(?:" + _DATE + r")?")

@@ -1,0 +1,163 @@
+"""The whole pipeline on three imaginary papers, with no model and with a real llama.cpp on noise."""
+
+import re
+import threading
+
+import pytest
+
+from rag.answer import Answerer, Found, Wrote
+from rag.errors import QuestionError
+from rag.generate import LlamaGenerator
+from rag.prompt import refusal
+from rag.retrieve import Retriever
+from rag.store import Store
+from rag.types import Answer
+from tests.conftest import WordEmbedder
+from tests.gguf_models import write_gguf
+
+
+@pytest.fixture
+def retriever(planets: Store, embedder: WordEmbedder) -> Retriever:
+    return Retriever(planets, embedder)
+
+
+@pytest.fixture
+def evidence(retriever: Retriever) -> Answerer:
+    return Answerer(retriever, None, top_k=3)
+
+
+@pytest.fixture
+def noise(retriever: Retriever, generator: LlamaGenerator) -> Answerer:
+    return Answerer(retriever, generator, top_k=3, max_tokens=60)
+
+
+def check_contract(answer: Answer) -> None:
+    """What holds for every answer, whoever wrote it."""
+    assert {int(digits) for digits in re.findall(r"\[(\d+)\]", answer.text)} == {
+        citation.marker for citation in answer.citations
+    }
+    for citation in answer.citations:
+        assert citation.paper == answer.passages[citation.marker - 1].paper
+        assert citation.quote in citation.paper.abstract
+    if answer.abstained:
+        assert (answer.citations, answer.text) == ((), refusal())
+        assert answer.reason
+    assert answer.passages
+    assert [found.score for found in answer.passages] == sorted(
+        (found.score for found in answer.passages), reverse=True
+    )
+
+
+def test_without_a_model_the_answer_is_verbatim_sentences_with_markers(evidence: Answerer) -> None:
+    answer = evidence.answer("What accuracy does Mercury reach on the Tides benchmark?")
+    check_contract(answer)
+    assert answer.text.startswith("It reaches 71.5% accuracy on the Tides benchmark [1].")
+    assert answer.citations[0].quote == "It reaches 71.5% accuracy on the Tides benchmark."
+    assert (answer.mode, answer.model, answer.finish_reason, answer.abstained) == ("evidence", None, "stop", False)
+    assert all(
+        claim.supported and claim.text in answer.passages[claim.markers[0] - 1].paper.abstract
+        for claim in answer.claims
+    )
+
+
+def test_who_asks_for_papers_gets_their_titles(evidence: Answerer) -> None:
+    answer = evidence.answer("Which papers reach some accuracy on the Tides benchmark?")
+    check_contract(answer)
+    lines = answer.text.splitlines()
+    assert {line.split(": It")[0] for line in lines} == {"Mercury: A Small Model", "Venus: Cloudy Attention"}
+    assert [int(re.findall(r"\[(\d+)\]", line)[0]) for line in lines] == sorted(
+        citation.marker for citation in answer.citations
+    )
+
+
+def test_question_far_from_every_paper_is_refused_with_the_nearest(evidence: Answerer) -> None:
+    answer = evidence.answer("zyzzyva quokka?")
+    check_contract(answer)
+    assert answer.abstained
+    assert len(answer.passages) == 3
+
+
+def test_follow_up_is_searched_with_the_question_before(evidence: Answerer) -> None:
+    answer = evidence.answer("how long does it train?", ["tell me about Mercury, a small model"])
+    assert answer.query == "tell me about Mercury, a small model how long does it train?"
+    assert answer.passages[0].paper.title == "Mercury: A Small Model"
+    assert "3 hours" in answer.text
+
+
+def test_events_come_in_order(noise: Answerer) -> None:
+    events = list(noise.stream("What accuracy does Mercury reach?"))
+    assert isinstance(events[0], Found)
+    assert isinstance(events[-1], Answer)
+    assert all(isinstance(event, Wrote) for event in events[1:-1])
+    assert "".join(event.text for event in events if isinstance(event, Wrote)).strip().startswith(events[-1].text[:5])
+
+
+def test_answers_of_a_model_hold_the_contract_whatever_it_writes(noise: Answerer, generator: LlamaGenerator) -> None:
+    cited = 0
+    for seed in range(200):
+        generator.seed = seed
+        answer = noise.answer(f"What accuracy does Mercury reach in run {seed}?")
+        check_contract(answer)
+        assert (answer.mode, answer.model) == ("write", "noise")
+        assert not any(re.fullmatch(r"\[\d+\]", dropped.text) for dropped in answer.dropped)
+        cited += bool(answer.citations)
+    assert cited > 100
+
+
+def test_timings_are_of_this_answer(noise: Answerer) -> None:
+    timings = noise.answer("What accuracy does Mercury reach?").timings
+    assert timings.first_token_ms is not None
+    assert timings.retrieve_ms + timings.evidence_ms <= timings.first_token_ms <= timings.total_ms
+    assert 0 < timings.tokens <= 60
+    assert timings.tokens_per_s
+
+
+def test_stopping_keeps_what_came_and_the_next_answer_is_clean(noise: Answerer, generator: LlamaGenerator) -> None:
+    generator.seed = 3
+    whole = noise.answer("What accuracy does Venus reach?")
+    stop, pieces, stopped = threading.Event(), 0, None
+    for event in noise.stream("What accuracy does Mercury reach?", stop=stop):
+        if isinstance(event, Wrote):
+            pieces += 1
+            if pieces == 4:
+                stop.set()
+        elif isinstance(event, Answer):
+            stopped = event
+    assert stopped is not None
+    check_contract(stopped)
+    assert (stopped.finish_reason, stopped.abstained) == ("stopped", False)
+    assert stopped.timings.tokens >= 4
+    assert noise.answer("What accuracy does Venus reach?").text == whole.text
+
+
+def test_model_that_writes_nothing_abstains(retriever: Retriever, tmp_path_factory: pytest.TempPathFactory) -> None:
+    mute = LlamaGenerator(write_gguf(tmp_path_factory.mktemp("m") / "mute.gguf", bias={"<|im_end|>": 50.0}))
+    answer = Answerer(retriever, mute, top_k=3).answer("What accuracy does Mercury reach?")
+    check_contract(answer)
+    assert (answer.abstained, answer.reason) == (True, "The model wrote nothing.")
+
+
+def test_no_control_character_of_a_model_comes_through(
+    retriever: Retriever, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    rude = LlamaGenerator(
+        write_gguf(tmp_path_factory.mktemp("m") / "rude.gguf", bias={"\x1b": 9.0, "\x07": 9.0}), temperature=1.0
+    )
+    events = list(Answerer(retriever, rude, top_k=3, max_tokens=40).stream("What accuracy does Mercury reach?"))
+    written = "".join(event.text for event in events if isinstance(event, Wrote))
+    assert len(written) >= 30
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", written)
+
+
+def test_long_passages_are_dropped_for_a_small_window(
+    retriever: Retriever, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = write_gguf(tmp_path_factory.mktemp("m") / "narrow.gguf", context=2048, bias={"]": 3.0, " [": 3.0})
+    narrow = LlamaGenerator(path, temperature=1.0)
+    answer = Answerer(retriever, narrow, top_k=3, max_tokens=200).answer("What accuracy does Mercury reach?")
+    check_contract(answer)
+
+
+def test_question_that_cannot_be_asked_is_refused_before_anything_runs(noise: Answerer) -> None:
+    with pytest.raises(QuestionError, match="empty"):
+        next(noise.stream("\x00"))

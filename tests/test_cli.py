@@ -1,0 +1,351 @@
+"""The commands: what they print where, the JSON contract, and an exit code for everything that can go wrong."""
+
+import io
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bot import cli
+from rag.store import Store, writing
+from tests.conftest import PLANETS, WordEmbedder
+from tests.gguf_models import write_gguf
+
+Run = Callable[..., tuple[int, str, str]]
+
+ANSWER_FIELDS = {
+    "schema", "id", "question", "query", "answer", "abstained", "reason", "claims", "citations", "dropped",
+    "passages", "mode", "model", "generation", "finish_reason", "timings",
+}  # fmt: skip
+QUESTION = "What accuracy does Mercury reach on the Tides benchmark?"
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], embedder: WordEmbedder) -> Run:
+    """Run a command with the controlled embedder; returns exit code, standard output, standard error."""
+
+    def run(*arguments: str, stdin: str | bytes = b"") -> tuple[int, str, str]:
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", errors="replace"))
+        try:
+            code = cli.main(list(arguments))
+        except SystemExit as exit_:
+            code = int(exit_.code or 0)
+        return code, *capsys.readouterr()
+
+    monkeypatch.setattr(cli, "_embedder", lambda settings: embedder)
+    monkeypatch.setenv("FOOTNOTE_TOP_K", "3")
+    monkeypatch.setenv("FOOTNOTE_MODEL", "none")
+    return run
+
+
+def test_rebuild_reports_what_it_did(run: Run, write_dump: Callable[..., Path]) -> None:
+    path = write_dump(PLANETS)
+    code, out, _ = run("rebuild", str(path))
+    assert code == 0
+    assert "3 records, 3 papers: 3 added, 0 changed, 0 unchanged, 0 removed; 0 rejected, 3 embedded." in out
+    code, out, _ = run("rebuild", "--json", str(path))
+    report = json.loads(out)
+    assert code == 0
+    assert (report["schema"], report["records"], report["papers"], report["unchanged"], report["rejected"]) == (
+        1,
+        3,
+        3,
+        3,
+        [],
+    )
+    assert report["dumps"][0].keys() >= {"path", "format", "records", "rejected"}
+    assert report["seconds"].keys() == {"parse", "embed", "write", "total"}
+
+
+def test_rebuild_reads_seeds_by_default_and_names_rejected_lines(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "seeds").mkdir()
+    (tmp_path / "seeds" / "a.jsonl").write_text('{"title": "A", "abstract": "B."}\nnonsense\n')
+    code, out, _ = run("rebuild")
+    assert code == 0
+    assert "rejected seeds/a.jsonl:2: not JSON: Expecting value at column 1" in out
+    code, out, _ = run("rebuild", "--json")
+    assert json.loads(out)["rejected"] == [
+        {"path": "seeds/a.jsonl", "line": 2, "why": "not JSON: Expecting value at column 1"}
+    ]
+
+
+def test_ask_prints_the_answer_its_sources_and_that_no_model_is_used(run: Run, planets: Store) -> None:
+    code, out, err = run("ask", QUESTION)
+    assert code == 0
+    assert out.startswith("It reaches 71.5% accuracy on the Tides benchmark [1].")
+    assert "\n\n[1] Mercury: A Small Model\n" in out
+    assert "No language model is in use" in err
+    assert "No language model" not in out
+
+
+def test_ask_json_is_the_contract(run: Run, planets: Store) -> None:
+    code, out, err = run("ask", QUESTION, "--json")
+    answer = json.loads(out)
+    assert (code, err) == (0, "")
+    assert answer.keys() >= ANSWER_FIELDS
+    assert answer["citations"][0].keys() >= {"marker", "paper_id", "title", "date", "url", "quote", "supported"}
+    assert answer["citations"][0]["quote"] == "It reaches 71.5% accuracy on the Tides benchmark."
+    assert [passage["rank"] for passage in answer["passages"]] == [1, 2, 3]
+    assert answer["timings"].keys() >= {
+        "retrieve_ms",
+        "evidence_ms",
+        "first_token_ms",
+        "total_ms",
+        "tokens",
+        "tokens_per_s",
+    }
+    assert (answer["mode"], answer["model"], answer["generation"]) == ("evidence", None, planets.manifest.generation)
+
+
+def test_ask_through_llama_cpp(run: Run, planets: Store, tiny_gguf: Path) -> None:
+    code, out, _ = run("ask", QUESTION, "--json", "--model", str(tiny_gguf))
+    answer = json.loads(out)
+    assert code == 0
+    assert (answer["mode"], answer["model"]) == ("write", "noise")
+    assert answer["timings"]["tokens"] > 0
+    code, out, err = run("ask", QUESTION, "--model", str(tiny_gguf))
+    assert code == 0
+    assert out.strip()
+    assert "sentences supported" in err
+
+
+def test_question_may_be_piped_in(run: Run, planets: Store) -> None:
+    assert run("ask", stdin=QUESTION + "\n")[1] == run("ask", QUESTION)[1]
+
+
+def test_what_nothing_answers_exits_3_and_lists_the_nearest(run: Run, planets: Store) -> None:
+    code, out, _ = run("ask", "zyzzyva quokka?")
+    assert code == 3
+    assert out.startswith("The papers here do not answer this.")
+    assert "The nearest papers:\n  - " in out
+    code, out, _ = run("ask", "zyzzyva quokka?", "--json")
+    answer = json.loads(out)
+    assert (code, answer["abstained"], answer["citations"], len(answer["passages"])) == (3, True, [], 3)
+
+
+def test_lines_are_answered_in_order_and_a_bad_one_does_not_end_the_run(run: Run, planets: Store) -> None:
+    lines = [
+        json.dumps({"id": "a", "question": QUESTION}),
+        "nonsense",
+        json.dumps({"id": "b"}),
+        json.dumps({"id": "c", "question": "", "history": []}),
+        json.dumps({"id": "d", "question": "x", "history": "y"}),
+        "",
+        json.dumps(
+            {"id": 5, "question": "how long does it train?", "history": ["tell me about Mercury, a small model"]}
+        ),
+    ]
+    code, out, _ = run("ask", "--jsonl", stdin="\n".join(lines))
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert code == 1
+    assert [answer["id"] for answer in answers] == ["a", None, "b", "c", "d", 5]
+    assert ["error" in answer for answer in answers] == [False, True, True, True, True, False]
+    assert "not JSON" in answers[1]["error"]
+    assert answers[2]["error"] == 'no "question"'
+    assert "The question is empty" in answers[3]["error"]
+    assert "3 hours" in answers[5]["answer"]
+    assert run("ask", "--jsonl", stdin=lines[0])[0] == 0
+
+
+def test_bytes_that_are_no_text_make_a_bad_line(run: Run, planets: Store) -> None:
+    code, out, _ = run(
+        "ask",
+        "--jsonl",
+        stdin=b'{"id": 1, "question": "\xff"}\n' + json.dumps({"id": 2, "question": QUESTION}).encode(),
+    )
+    first, second = (json.loads(line) for line in out.splitlines())
+    assert code == 1
+    assert "not JSON" in first["error"]
+    assert second["id"] == 2
+
+
+def test_search_lists_papers_without_answering(run: Run, planets: Store) -> None:
+    code, out, _ = run("search", "prune layers", "-k", "2", "--json")
+    result = json.loads(out)
+    assert code == 0
+    assert [passage["rank"] for passage in result["passages"]] == [1, 2]
+    assert result["passages"][0].keys() >= {"rank", "paper_id", "title", "score", "dense_rank", "lexical_rank", "text"}
+    assert result["passages"][0]["text"] == PLANETS[2][1]
+    assert "retrieve_ms" in result["timings"]
+    assert run("search", "prune layers", "-k", "1")[1].startswith("1. Mars: Red Pruning\n")
+    code, out, _ = run("search", "--jsonl", stdin=json.dumps({"id": 7, "question": "prune layers"}))
+    assert (code, json.loads(out)["id"]) == (0, 7)
+
+
+def test_chat_answers_follow_ups_and_goes_on_after_a_bad_question(run: Run, planets: Store) -> None:
+    code, out, err = run(
+        "chat",
+        stdin=f"tell me about Mercury, a small model\n{'x' * 9000}\n\nhow long does it train?\nexit\nnever asked\n",
+    )
+    assert code == 0
+    assert "It trains in 3 hours [1]." in out.split("[1] Mercury")[-2]
+    assert "at most 8,000 can be read" in err
+    assert out.count("\n[1] Mercury: A Small Model") == 2
+
+
+def test_status_shows_what_serves_without_secrets(
+    run: Run, planets: Store, tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOOTNOTE_DISCORD_TOKEN", "hush.hush.hush")
+    monkeypatch.setenv("FOOTNOTE_MODEL", str(tiny_gguf))
+    code, out, _ = run("status", "--json")
+    status = json.loads(out)
+    assert code == 0
+    assert (status["papers"], status["generation"], status["offline"]) == (3, planets.manifest.generation, True)
+    assert (status["embedding"]["model"], status["embedding"]["sha256"]) == ("words", "0" * 64)
+    assert status["model"]["bytes"] == tiny_gguf.stat().st_size
+    assert len(status["model"]["sha256"]) == 64
+    assert status["model"]["gpu_layers"].keys() == {"asked", "offloaded", "layers"}
+    code, text, _ = run("status")
+    assert code == 0
+    assert "FOOTNOTE_DISCORD_TOKEN=set" in text
+    assert "hush" not in out + text
+
+
+def spoil_json(path: Path) -> None:
+    path.write_text("{")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "spoil", "code", "error"),
+    [
+        (
+            ["ask", QUESTION],
+            lambda folder: shutil.rmtree(folder.parent),
+            4,
+            "store holds no papers. Run: footnote rebuild seeds/",
+        ),
+        (
+            ["search", "x"],
+            lambda folder: shutil.rmtree(folder.parent),
+            4,
+            "store holds no papers. Run: footnote rebuild seeds/",
+        ),
+        (
+            ["status"],
+            lambda folder: shutil.rmtree(folder.parent),
+            4,
+            "store holds no papers. Run: footnote rebuild seeds/",
+        ),
+        (
+            ["chat"],
+            lambda folder: (folder / "manifest.json").unlink(),
+            4,
+            "manifest.json is missing. Run: footnote rebuild",
+        ),
+        (["ask", QUESTION], lambda folder: spoil_json(folder / "manifest.json"), 4, "Cannot read store/gen-"),
+        (["ask", ""], None, 2, "The question is empty."),
+        (["ask", "\x07\x1b"], None, 2, "The question is empty."),
+        (
+            ["ask", "x" * 100_000],
+            None,
+            2,
+            "The question has 100,000 characters; at most 8,000 can be read. Shorten it.",
+        ),
+        (["search", " "], None, 2, "The question is empty."),
+        (
+            ["ask", QUESTION, "--model", "gone.gguf"],
+            None,
+            78,
+            "Cannot read the model gone.gguf: No such file or directory. Set FOOTNOTE_MODEL",
+        ),
+        (["search", "x", "-k", "99"], None, 78, "FOOTNOTE_TOP_K: Input should be less than or equal to 20"),
+        (["rebuild", "gone.txt"], None, 1, "There is no dump at gone.txt."),
+        (
+            ["rebuild", "empty.txt"],
+            lambda _: Path("empty.txt").touch(),
+            1,
+            "No papers in empty.txt. empty.txt:1: empty.",
+        ),
+        (
+            ["rebuild", "x.bin"],
+            lambda _: Path("x.bin").write_bytes(b"\0"),
+            1,
+            "No papers in x.bin. x.bin:1: not text: a zero byte at column 1.",
+        ),
+    ],
+)
+def test_what_goes_wrong_has_a_message_and_an_exit_code(
+    arguments: list[str], spoil: Callable[[Path], object] | None, code: int, error: str, run: Run, planets: Store
+) -> None:
+    if spoil:
+        spoil(planets.folder)
+    got, out, err = run(*arguments)
+    assert got == code
+    assert "footnote: " in err
+    assert error in err
+    if arguments[0] in {"ask", "search", "rebuild"}:
+        assert out == ""
+        got, out, err = run(*arguments, "--json")
+        reply = json.loads(out)
+        assert (got, reply.keys()) == (code, {"schema", "error", "hint"})
+        assert error in f"{reply['error']} {reply['hint']}"
+        assert "footnote:" not in err
+
+
+@pytest.mark.parametrize(
+    ("context", "error"),
+    [
+        (256, "was trained for a context window of 256 tokens"),
+        (520, "leaves 200 tokens for the prompt, which is too small"),
+    ],
+)
+def test_model_whose_context_is_too_small(context: int, error: str, run: Run, planets: Store, tmp_path: Path) -> None:
+    path = write_gguf(tmp_path / "narrow.gguf", context=context)
+    code, _, err = run("ask", QUESTION, "--model", str(path))
+    assert code == 78
+    assert error in err
+
+
+def test_model_that_is_no_gguf(run: Run, planets: Store, tmp_path: Path) -> None:
+    (tmp_path / "x.gguf").write_bytes(b"\x89PNG")
+    code, _, err = run("ask", QUESTION, "--model", "x.gguf")
+    assert (code, err) == (
+        78,
+        "footnote: x.gguf is not a GGUF: it begins with b'\\x89PNG'. Set FOOTNOTE_MODEL to another GGUF, or to none for answers without a model.\n",
+    )
+
+
+def test_store_of_another_embedding_model(run: Run, planets: Store, embedder: WordEmbedder) -> None:
+    embedder.fingerprint = "f" * 64
+    code, _, err = run("ask", QUESTION)
+    assert code == 4
+    assert "was built with the embedding model 'words'" in err
+    assert "Run: footnote rebuild" in err
+
+
+def test_two_rebuilds_at_once(run: Run, planets: Store, write_dump: Callable[..., Path]) -> None:
+    with writing(Path("store")):
+        code, _, err = run("rebuild", str(write_dump(PLANETS)))
+    assert (code, err) == (
+        1,
+        "footnote: Another rebuild is writing to store. Wait until it has ended, then run the rebuild again.\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["nonsense"], ["ask", "a", "b"], ["ask", "--json", "--jsonl"], ["rebuild", "--nonsense"]]
+)
+def test_wrong_usage_exits_2(arguments: list[str], run: Run) -> None:
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert "usage: footnote" in err
+
+
+def test_wrong_setting_exits_78(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOOTNOTE_N_CTX", "many")
+    code, _, err = run("status")
+    assert code == 78
+    assert "FOOTNOTE_N_CTX: Input should be a valid integer" in err
+
+
+def test_interrupt_exits_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_embedder", interrupt)
+    assert run("rebuild", "x")[0] == 130

@@ -1,0 +1,127 @@
+"""The rooms of the house: who may import whom, and that nothing heavy is imported before it is needed."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+# Each room may import from the rows above its own, never sideways except where a row says so.
+ORDER = [
+    {"rag.errors", "rag.types", "rag.text"},
+    {"rag.passages", "rag.lexical", "rag.query", "rag.embed", "rag.constrain", "rag.dumps.lines"},
+    {
+        "rag.settings",
+        "rag.dumps.listing",
+        "rag.dumps.jsonl",
+        "rag.merge",
+        "rag.store",
+        "rag.prompt",
+        "rag.generate",
+        "rag.cite",
+    },
+    {"rag.dumps"},
+    {"rag.rebuild", "rag.retrieve", "rag.evidence"},
+    {"rag.answer"},
+    {"bot.render"},
+    {"bot.status", "bot.repl"},
+    {"bot.cli"},
+]
+ONLY_IMPORTER = {
+    "chromadb": "rag.store",
+    "llama_cpp": "rag.generate",
+    "sentence_transformers": "rag.embed",
+    "bm25s": "rag.lexical",
+    "pydantic_settings": "rag.settings",
+    "prompts": "rag.prompt",
+}
+HEAVY = {
+    "chromadb",
+    "llama_cpp",
+    "sentence_transformers",
+    "torch",
+    "transformers",
+    "bm25s",
+    "numpy",
+    "pydantic",
+    "jinja2",
+}
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in [*ROOT.glob("rag/**/*.py"), *ROOT.glob("bot/**/*.py")]:
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        if name not in {"rag", "bot"}:
+            found[name] = path
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {
+                f"{node.module}.{alias.name}" if f"{node.module}.{alias.name}" in modules() else node.module
+                for alias in node.names
+            }
+    return found
+
+
+def test_every_module_has_its_place() -> None:
+    assert set(modules()) == set().union(*ORDER)
+
+
+def test_imports_run_one_way() -> None:
+    rows = {name: row for row, names in enumerate(ORDER) for name in names}
+    for name, path in modules().items():
+        for imported in imports(path) & rows.keys():
+            assert rows[imported] < rows[name] or {imported, name} <= ORDER[0], f"{name} imports {imported}"
+
+
+@pytest.mark.parametrize(("library", "importer"), ONLY_IMPORTER.items())
+def test_each_library_has_one_importer(library: str, importer: str) -> None:
+    importers = {
+        name for name, path in modules().items() if any(found.split(".")[0] == library for found in imports(path))
+    }
+    assert importers <= {importer}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["ask", "--help"], ["nonsense"]])
+def test_nothing_heavy_is_imported_before_it_is_needed(arguments: list[str]) -> None:
+    code = (
+        "import json, sys\nfrom bot.cli import main\n"
+        f"try: main({arguments!r})\nexcept SystemExit: pass\n"
+        "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert not HEAVY & set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_importing_a_room_reads_no_settings_and_loads_no_model() -> None:
+    code = (
+        "import sys\n"
+        + "".join(f"import {name}\n" for name in modules())
+        + "print({'torch', 'llama_cpp', 'chromadb'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env={"FOOTNOTE_TOP_K": "nonsense", "PATH": ""},
+    )
+    assert done.stdout == "set()\n"
+
+
+def test_what_ships_names_no_place_of_its_makers() -> None:
+    for path in [*modules().values(), *ROOT.glob("prompts/*"), ROOT / "README.md", ROOT / "pyproject.toml"]:
+        if path.is_file():
+            assert "/work/" not in path.read_text(encoding="utf-8")

@@ -1,0 +1,176 @@
+"""Generations: whole or not there, refused where they do not fit, swapped in one step."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rag.errors import StoreBusy, StoreDamaged, StoreError, StoreIncompatible, StoreMissing
+from rag.rebuild import rebuild
+from rag.store import Embedding, Store, digest, open_store, write_generation, writing
+from rag.types import Paper, Source
+from tests.conftest import PLANETS, WordEmbedder
+
+
+def test_papers_come_back_as_they_went_in(tmp_path: Path, embedder: WordEmbedder) -> None:
+    paper = Paper(
+        "id/1",
+        "Título “μ”",
+        "An abstract.",
+        ("A", "B"),
+        2,
+        "2024-05",
+        7,
+        "https://a.b",
+        ("https://c.d",),
+        (Source("x", 3),),
+    )
+    vectors = embedder.embed_passages(["a", "b"])
+    papers = [
+        paper,
+        replace(paper, paper_id="2", authors=(), author_count=None, date=None, votes=None, url=None, links=()),
+    ]
+    write_generation(tmp_path / "store", papers, vectors, Embedding.of(embedder), [], 2)
+    store = open_store(tmp_path / "store")
+    assert store.papers(["2", "id/1"]) == papers[::-1]
+    assert np.allclose(store.vectors(["2", "id/1"]), vectors[::-1])
+    assert store.digests() == {paper.paper_id: digest(paper) for paper in papers}
+    store.close()
+
+
+def test_nearest_is_by_cosine(planets: Store, embedder: WordEmbedder) -> None:
+    vector = embedder.embed_queries(["venus replaces attention by clouds"])[0]
+    ids = planets.nearest(vector, 3)
+    assert planets.papers(ids[:1])[0].title == "Venus: Cloudy Attention"
+    assert len(planets.nearest(vector, 10)) == 3
+
+
+def test_manifest_says_what_it_is_made_of(planets: Store) -> None:
+    manifest = planets.manifest
+    assert (manifest.papers, manifest.records, manifest.schema, manifest.previous) == (3, 3, 1, None)
+    assert (manifest.embedding.model, manifest.embedding.dimension) == ("words", 64)
+    assert [(Path(dump.path).name, dump.format, dump.records) for dump in manifest.dumps] == [
+        ("planets.jsonl", "jsonl", 3)
+    ]
+
+
+def test_no_store_is_missing_and_says_how_to_build_one(tmp_path: Path) -> None:
+    with pytest.raises(StoreMissing, match=r"holds no papers\. Run: footnote rebuild seeds/"):
+        open_store(tmp_path / "store")
+
+
+def test_unfinished_rebuild_is_no_store(planets: Store, tmp_path: Path) -> None:
+    (tmp_path / "store" / "current").unlink()
+    with pytest.raises(StoreMissing, match="holds an unfinished rebuild but no papers"):
+        open_store(tmp_path / "store")
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda folder: shutil.rmtree(folder), r"current names 'gen-[^']*', which is not there"),
+        (lambda folder: (folder / "manifest.json").unlink(), r"manifest\.json is missing"),
+        (lambda folder: (folder / "manifest.json").write_text("{"), r"Cannot read .*manifest\.json"),
+        (lambda folder: (folder / "manifest.json").write_text('{"schema": 1}'), r"Cannot read .*manifest\.json"),
+        (lambda folder: shutil.rmtree(folder / "chroma"), r"Chroma cannot use .*"),
+        (lambda folder: _empty(folder / "chroma" / "chroma.sqlite3"), r"Chroma cannot use .*"),
+        (lambda folder: (folder / "chroma" / "chroma.sqlite3").write_bytes(b"x" * 9000), r"Chroma cannot use .*"),
+        (lambda folder: shutil.rmtree(folder / "words"), r"Cannot read .*ids\.json"),
+        (
+            lambda folder: (folder / "words" / "ids.json").write_text("[]"),
+            r"holds 3 embeddings and 0 word counts for 3 papers",
+        ),
+        (lambda folder: _empty(next((folder / "words").glob("data*.npy"))), r"Cannot read the word index in"),
+        (lambda folder: (folder / "words" / "params.index.json").unlink(), r"Cannot read the word index in"),
+    ],
+)
+def test_half_a_store_is_refused_and_a_rebuild_mends_it(
+    spoil: Callable[[Path], object], message: str, planets: Store, tmp_path: Path, embedder: WordEmbedder
+) -> None:
+    planets.close()
+    spoil(planets.folder)
+    with pytest.raises(StoreDamaged, match=message) as error:
+        open_store(tmp_path / "store")
+    assert "footnote rebuild" in error.value.hint
+    rebuild([tmp_path / "planets.jsonl"], tmp_path / "store", embedder)
+    assert open_store(tmp_path / "store").manifest.papers == len(PLANETS)
+
+
+def test_another_versions_store_is_refused(planets: Store, tmp_path: Path) -> None:
+    path = planets.folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 99}))
+    with pytest.raises(StoreIncompatible, match=r"has schema 99; this version reads 1\. Run: footnote rebuild"):
+        open_store(tmp_path / "store")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("fingerprint", "f" * 64), ("dimension", 32), ("query_prefix", "query: "), ("passage_prefix", "p: ")],
+)
+def test_store_of_other_embeddings_is_refused(
+    field: str, value: object, planets: Store, embedder: WordEmbedder
+) -> None:
+    setattr(embedder, field, value)
+    with pytest.raises(StoreIncompatible, match="was built with the embedding model 'words'") as error:
+        planets.check_embedder(embedder)
+    assert "footnote rebuild" in error.value.hint
+
+
+def test_same_weights_under_another_name_are_accepted(planets: Store, embedder: WordEmbedder) -> None:
+    embedder.name = "/elsewhere/words"
+    planets.check_embedder(embedder)
+
+
+def test_only_one_may_write(tmp_path: Path) -> None:
+    with (
+        writing(tmp_path / "store"),
+        pytest.raises(StoreBusy, match="Another rebuild is writing to"),
+        writing(tmp_path / "store"),
+    ):
+        pytest.fail("two writers")
+    with writing(tmp_path / "store"):
+        pass
+
+
+def test_store_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(StoreError, match=r"Cannot write to .*file/store: Not a directory"),
+        writing(tmp_path / "file" / "store"),
+    ):
+        pytest.fail("wrote into a file")
+
+
+def test_failed_write_leaves_the_old_generation_serving(
+    planets: Store, tmp_path: Path, embedder: WordEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("rag.store.json.dumps", full)
+    papers = [Paper("1", "T", "A")]
+    with pytest.raises(StoreError, match=r"Cannot write .*No space left on device"):
+        write_generation(tmp_path / "store", papers, embedder.embed_passages(["a"]), Embedding.of(embedder), [], 1)
+    monkeypatch.undo()
+    assert open_store(tmp_path / "store").manifest.generation == planets.manifest.generation
+    assert [folder.name for folder in (tmp_path / "store").glob("gen-*")] == [planets.manifest.generation]
+
+
+def test_one_older_generation_is_kept_and_a_reader_of_it_goes_on(
+    planets: Store, tmp_path: Path, embedder: WordEmbedder
+) -> None:
+    generations = [planets.manifest.generation]
+    for _ in range(2):
+        generations.append(rebuild([tmp_path / "planets.jsonl"], tmp_path / "store", embedder).generation)
+        if len(generations) == 2:
+            assert planets.nearest(embedder.embed_queries(["mars"])[0], 1)
+    assert {folder.name for folder in (tmp_path / "store").glob("gen-*")} == set(generations[1:])
+    assert open_store(tmp_path / "store").manifest.previous == generations[1]
