@@ -15,7 +15,7 @@ from rag.types import Citation, Cited, Claim, Embedder, Evidence, ScoredPaper
 OVERLAP_WEIGHT = 0.5
 PAPER_WEIGHT = 0.5
 # If no sentence reaches this cosine, no paper is about the query.
-LEAST_COSINE = 0.35
+LEAST_COSINE = 0.4
 # An answer is at most this many sentences, from papers whose score is this close to the best one's.
 MOST_SENTENCES = 4
 PAPER_MARGIN = 0.2
