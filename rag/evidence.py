@@ -23,7 +23,8 @@ PAPER_MARGIN = 0.2
 _ASKS_FOR_PAPERS = re.compile(
     r"\b(?:papers|surveys|works|articles|studies)\b"
     r"|\b(?:a|any|which|what|every|some) (?:paper|survey|work|article|study|research|system)\b"
-    r"|\b(?:anything|something|everything|work|research) (?:on|about)\b|\b(?:looking for|is there|are there)\b",
+    r"|\b(?:anything|something|everything|work|research) (?:on|about)\b|\b(?:looking for|is there|are there)\b"
+    r"|\b(?:list|name|give me|show me) (?:all|every|the|some)\b",
     re.I,
 )
 
