@@ -18,9 +18,10 @@ from rag.cite import SMALLEST_OVERLAP, share_held
 from rag.embed import SentenceEmbedder
 from rag.evidence import LEAST_COSINE, OVERLAP_WEIGHT, PAPER_WEIGHT, find_evidence
 from rag.lexical import LexicalIndex
+from rag.manifest import Embedding
 from rag.passages import dense_text, lexical_text
 from rag.retrieve import Retriever
-from rag.store import Embedding, open_store, write_generation
+from rag.store import open_store, write_generation
 from rag.types import Evidence, Paper
 
 TOP_K = 5
@@ -68,9 +69,8 @@ def _report_support(papers: Sequence[Paper], claims: Sequence[Question]) -> None
         other.append(share_held(claim.text, next(paper for paper in ranked if paper.paper_id not in claim.paper_ids)))
     for share in (0.4, 0.5, 0.6, 0.7, 0.8):
         used = " (used)" if share == SMALLEST_OVERLAP else ""
-        print(
-            f"words held >= {share}{used}: own {np.mean(np.array(own) >= share):.3f}, other {np.mean(np.array(other) >= share):.3f}"
-        )
+        kept, missed = np.mean(np.array(own) >= share), np.mean(np.array(other) >= share)
+        print(f"words held >= {share}{used}: own {kept:.3f}, other {missed:.3f}")
 
 
 def _find(retriever: Retriever, questions: Sequence[Question]) -> list[list[Evidence]]:

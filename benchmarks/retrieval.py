@@ -17,10 +17,11 @@ import numpy.typing as npt
 
 from benchmarks.data import scifact_claims, scifact_papers
 from rag.embed import SentenceEmbedder
+from rag.manifest import Embedding
 from rag.passages import dense_text
 from rag.query import standalone_query
 from rag.retrieve import LEXICAL_WEIGHT
-from rag.store import Embedding, Store, open_store, write_generation
+from rag.store import Store, open_store, write_generation
 from rag.text import title_key
 
 WEIGHTS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)

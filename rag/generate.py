@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from rag.constrain import MarkerMask, MarkerRules, Vocabulary
 from rag.errors import ModelError
+from rag.template import PLAIN_TEMPLATE, Template, TemplateError, apply_template
 from rag.types import FinishReason, Message
 
 Logits = npt.NDArray[np.float32]
@@ -30,8 +31,6 @@ Logits = npt.NDArray[np.float32]
 SMALLEST_CONTEXT = 512
 # With a temperature above 0 the token is drawn from the likeliest ones only.
 _TOP_K = 40
-_SLOT = re.compile("\ue000([0-9]+)\ue001")
-_PLAIN_TEMPLATE = "{% for message in messages %}{{ message['content'] }}\n\n{% endfor %}Answer:"
 _MEND_MODEL = "Set FOOTNOTE_MODEL to another GGUF, or to none for answers without a model."
 
 
@@ -197,48 +196,34 @@ class LlamaGenerator:
 
     def _tokenize(self, messages: Sequence[Message]) -> list[int]:
         """The template's own text with its control tokens, and between it the messages as plain text."""
-        contents = [message.content for message in messages]
+        try:
+            parts = apply_template(self._template, messages)
+        except TemplateError as exc:
+            raise ModelError(f"The chat template of {self.path} cannot be used: {exc}.", _MEND_MODEL) from exc
         tokens: list[int] = []
-        for i, part in enumerate(_SLOT.split(self._render(messages))):
-            text, special = (contents[int(part)], False) if i % 2 else (part, True)
-            if text:
-                tokens += self._llama.tokenize(text.encode(), add_bos=False, special=special)
+        for part in parts:
+            tokens += self._llama.tokenize(part.text.encode(), add_bos=False, special=part.is_template)
         vocab = self._lib.llama_model_get_vocab(self._llama.model)
         if self._lib.llama_vocab_get_add_bos(vocab) and tokens[:1] != [self._llama.token_bos()]:
             tokens.insert(0, self._llama.token_bos())
         return tokens
-
-    def _render(self, messages: Sequence[Message]) -> str:
-        """The chat template around a numbered slot for each message."""
-        slots = [{"role": message.role, "content": f"\ue000{i}\ue001"} for i, message in enumerate(messages)]
-        one_turn = [{"role": "user", "content": "\n\n".join(slot["content"] for slot in slots)}]
-        for turns in (slots, one_turn):  # some templates refuse or ignore a system message
-            try:
-                rendered: str = self._template(messages=turns, enable_thinking=False).prompt
-            except Exception as exc:  # a template is a program of the model's author; anything can come out of it
-                failure = f"{type(exc).__name__}: {exc}"
-                continue
-            if sorted(map(int, _SLOT.findall(rendered))) == list(range(len(messages))):
-                return rendered
-            failure = "it does not show every message once"
-        raise ModelError(f"The chat template of {self.path} cannot be used: {failure}.", _MEND_MODEL)
 
     def _rules_for(self, markers: frozenset[int]) -> MarkerRules:
         if markers not in self._rules:
             self._rules[markers] = MarkerRules(self.vocabulary, markers)
         return self._rules[markers]
 
-    def _read_template(self) -> Any:
+    def _read_template(self) -> Template:
         from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
         def text_of(token: int) -> str:
             vocab = self._lib.llama_model_get_vocab(self._llama.model)
             return self._lib.llama_vocab_get_text(vocab, token).decode() if token != -1 else ""
 
-        source = self._llama.metadata.get("tokenizer.chat_template", _PLAIN_TEMPLATE)
-        return Jinja2ChatFormatter(
-            source, eos_token=text_of(self._llama.token_eos()), bos_token=text_of(self._llama.token_bos())
-        )
+        source = self._llama.metadata.get("tokenizer.chat_template", PLAIN_TEMPLATE)
+        eos, bos = text_of(self._llama.token_eos()), text_of(self._llama.token_bos())
+        formatter = Jinja2ChatFormatter(source, eos_token=eos, bos_token=bos)
+        return lambda messages: str(formatter(messages=messages, enable_thinking=False).prompt)
 
     def _read_vocabulary(self) -> Vocabulary:
         lib, vocab = self._lib, self._lib.llama_model_get_vocab(self._llama.model)

@@ -12,9 +12,11 @@ import numpy as np
 
 from rag.dumps import Dump, find_dumps, read_dump
 from rag.errors import DumpError, StoreError
+from rag.generations import writing
+from rag.manifest import DumpSummary, Embedding
 from rag.merge import merge
 from rag.passages import dense_text
-from rag.store import DumpSummary, Embedding, Store, digest, open_store, write_generation, writing
+from rag.store import Store, digest, open_store, write_generation
 from rag.types import Embedder, Embeddings, Paper, Rejected
 
 Progress = Callable[[str, int, int], None]

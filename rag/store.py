@@ -1,88 +1,38 @@
-"""Generations of papers on disk. The only importer of chromadb.
+"""One generation of papers on disk, to write and to read. The only importer of chromadb.
 
-    store/
-      current                  the name of the generation that serves
-      gen-20261122-101500-3f9c/
-        manifest.json          what was read, with which embedding model, and the counts
-        chroma/                papers and their embeddings
-        words/                 the BM25 index
+    gen-20261122-101500-3f9c/
+      manifest.json    what was read, with which embedding model, and the counts
+      chroma/          papers and their embeddings
+      words/           the BM25 index
 
-A generation is built beside the live one, checked, and made current by renaming one file, so that
-readers never see half a rebuild and a crash leaves the old one serving. Nothing in a finished
-generation is ever changed. The previous one is kept; older ones and unfinished ones are removed.
+Nothing in a finished generation is ever changed: Chroma leaks disk on delete, and readers in other
+processes see stale data; whole folders avoid both.
 """
 
 import contextlib
 import datetime
 import hashlib
 import json
-import os
-import secrets
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rag.errors import StoreBusy, StoreDamaged, StoreError, StoreIncompatible, StoreMissing
+from rag.errors import StoreDamaged, StoreError, StoreIncompatible
+from rag.generations import current, make_current, new_name, remove_all_but
 from rag.lexical import LexicalIndex
+from rag.manifest import SCHEMA, DumpSummary, Embedding, Manifest
 from rag.passages import dense_text, lexical_text
 from rag.types import Embedder, Embeddings, Paper, Source
 
-SCHEMA = 1
 _COLLECTION = "papers"
 _REBUILD = "Run: footnote rebuild"
 # More exact than Chroma's defaults (100, 16, 100), at little cost for a shelf of thousands.
 _HNSW = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 200}
-
-
-@dataclass(frozen=True, slots=True)
-class Embedding:
-    """Which vectors a generation holds; queries must be embedded alike."""
-
-    model: str
-    sha256: str
-    dimension: int
-    query_prefix: str
-    passage_prefix: str
-
-    @classmethod
-    def of(cls, embedder: Embedder) -> "Embedding":
-        """What this embedder makes."""
-        return cls(
-            embedder.name, embedder.fingerprint, embedder.dimension, embedder.query_prefix, embedder.passage_prefix
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class DumpSummary:
-    """One dump of a generation."""
-
-    path: str
-    format: str
-    sha256: str
-    records: int
-    rejected: int
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a generation is made of; `manifest.json`."""
-
-    schema: int
-    generation: str
-    built_at: str
-    """UTC, ISO 8601."""
-    footnote: str
-    embedding: Embedding
-    dumps: tuple[DumpSummary, ...]
-    records: int
-    papers: int
-    index: dict[str, Any]
-    previous: str | None
 
 
 class Store:
@@ -91,7 +41,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         """Open a finished generation. Raises StoreDamaged or StoreIncompatible."""
         self.folder = folder
-        self.manifest = _read_manifest(folder)
+        self.manifest = Manifest.read(folder)
         with _translated(folder):
             self._client = _client(folder)
             self._papers = self._client.get_collection(_COLLECTION, embedding_function=None)
@@ -161,30 +111,7 @@ class Store:
 
 def open_store(root: Path) -> Store:
     """Open the current generation. Raises StoreMissing if there is none yet."""
-    return Store(_current(root))
-
-
-@contextlib.contextmanager
-def writing(root: Path) -> Iterator[None]:
-    """Hold the right to write to a store, or raise StoreBusy. A process that died does not hold it."""
-    import filelock
-
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(root / ".lock")
-        lock.acquire(timeout=0)
-    except filelock.Timeout as exc:
-        raise StoreBusy(
-            f"Another rebuild is writing to {root}.", "Wait until it has ended, then run the rebuild again."
-        ) from exc
-    except OSError as exc:
-        raise StoreError(
-            f"Cannot write to {root}: {exc.strerror or exc}.", "Set FOOTNOTE_STORE to a folder you may write to."
-        ) from exc
-    try:
-        yield
-    finally:
-        lock.release()
+    return Store(current(root))
 
 
 def write_generation(
@@ -201,9 +128,9 @@ def write_generation(
     cannot be written whole.
     """
     now = datetime.datetime.now(datetime.UTC)
-    name = f"gen-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    name = new_name(now)
     try:
-        previous = _current(root).name
+        previous = current(root).name
     except StoreError:
         previous = None
     folder = root / name
@@ -223,11 +150,11 @@ def write_generation(
         with _translated(folder):
             _write(folder, papers, vectors, manifest)
         Store(folder).close()
-        _point_to(root, name)
+        make_current(root, name)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    _remove_all_but(root, {name, manifest.previous})
+    remove_all_but(root, {name, manifest.previous})
     return manifest
 
 
@@ -254,7 +181,7 @@ def _write(folder: Path, papers: Sequence[Paper], vectors: Embeddings, manifest:
             )
     finally:
         client.close()
-    (folder / "manifest.json").write_text(json.dumps(asdict(manifest), indent=2), encoding="utf-8")
+    manifest.write(folder)
 
 
 def _batches(items: Any, size: int) -> Iterator[Any]:
@@ -296,58 +223,9 @@ def _translated(folder: Path) -> Iterator[None]:
         raise StoreError(
             f"Cannot write {folder}: {exc.strerror or exc}.", "Free some space or set FOOTNOTE_STORE to another folder."
         ) from exc
-    except (
-        chromadb.errors.ChromaError,
-        ValueError,
-        RuntimeError,
-        AttributeError,
-    ) as exc:  # the last when its database is no database
+    except (chromadb.errors.ChromaError, ValueError, RuntimeError, AttributeError) as exc:
+        # AttributeError is what chromadb raises on the second try at a database that is none.
         raise StoreDamaged(f"Chroma cannot use {folder}: {exc}.", _REBUILD) from exc
-
-
-def _current(root: Path) -> Path:
-    """The folder of the generation that serves."""
-    try:
-        name = (root / "current").read_text(encoding="utf-8").strip()
-    except FileNotFoundError as exc:
-        state = "an unfinished rebuild but no papers" if any(root.glob("gen-*")) else "no papers"
-        raise StoreMissing(f"{root} holds {state}.", "Run: footnote rebuild seeds/") from exc
-    except OSError as exc:
-        raise StoreDamaged(f"Cannot read {root / 'current'}: {exc.strerror or exc}.", _REBUILD) from exc
-    if not name or not (root / name).is_dir() or Path(name).name != name:
-        raise StoreDamaged(f"{root / 'current'} names {name!r}, which is not there.", _REBUILD)
-    return root / name
-
-
-def _point_to(root: Path, name: str) -> None:
-    """Make a generation current: the one atomic step of a rebuild."""
-    pointer = root / "current.new"
-    with pointer.open("w", encoding="utf-8") as file:
-        file.write(name + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    pointer.replace(root / "current")
-
-
-def _remove_all_but(root: Path, keep: set[str | None]) -> None:
-    for folder in root.glob("gen-*"):
-        if folder.name not in keep:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _read_manifest(folder: Path) -> Manifest:
-    path = folder / "manifest.json"
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if record["schema"] != SCHEMA:
-            raise StoreIncompatible(f"{path} has schema {record['schema']}; this version reads {SCHEMA}.", _REBUILD)
-        record["embedding"] = Embedding(**record["embedding"])
-        record["dumps"] = tuple(DumpSummary(**dump) for dump in record["dumps"])
-        return Manifest(**record)
-    except FileNotFoundError as exc:
-        raise StoreDamaged(f"{path} is missing.", _REBUILD) from exc
-    except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise StoreDamaged(f"Cannot read {path}: {exc}.", _REBUILD) from exc
 
 
 def _read_ids(folder: Path) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from bot import cli
-from rag.store import Store, writing
+from rag.generations import writing
+from rag.store import Store
 from tests.conftest import PLANETS, WordEmbedder
 from tests.gguf_models import write_gguf
 

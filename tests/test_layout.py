@@ -13,7 +13,17 @@ from tests.conftest import ROOT
 # Each room may import from the rows above its own, never sideways except where a row says so.
 ORDER = [
     {"rag.errors", "rag.types", "rag.text"},
-    {"rag.passages", "rag.lexical", "rag.query", "rag.embed", "rag.constrain", "rag.dumps.lines"},
+    {
+        "rag.passages",
+        "rag.lexical",
+        "rag.query",
+        "rag.embed",
+        "rag.constrain",
+        "rag.template",
+        "rag.dumps.lines",
+        "rag.manifest",
+        "rag.generations",
+    },
     {
         "rag.settings",
         "rag.dumps.listing",

@@ -96,7 +96,7 @@ def test_progress_counts_every_stage_to_its_end(tmp_path: Path, embedder: WordEm
 def test_second_rebuild_at_once_is_refused_even_from_another_process(
     tmp_path: Path, embedder: WordEmbedder, write_dump: Write
 ) -> None:
-    hold = "import sys, pathlib; from rag.store import writing\nwith writing(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    hold = "import sys, pathlib; from rag.generations import writing\nwith writing(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     with subprocess.Popen(
         [sys.executable, "-c", hold, str(tmp_path / "store")],
         stdin=subprocess.PIPE,

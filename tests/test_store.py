@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from rag.errors import StoreBusy, StoreDamaged, StoreError, StoreIncompatible, StoreMissing
+from rag.generations import writing
+from rag.manifest import Embedding
 from rag.rebuild import rebuild
-from rag.store import Embedding, Store, digest, open_store, write_generation, writing
+from rag.store import Store, digest, open_store, write_generation
 from rag.types import Paper, Source
 from tests.conftest import PLANETS, WordEmbedder
 
@@ -155,7 +157,7 @@ def test_failed_write_leaves_the_old_generation_serving(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("rag.store.json.dumps", full)
+    monkeypatch.setattr("rag.manifest.json.dumps", full)
     papers = [Paper("1", "T", "A")]
     with pytest.raises(StoreError, match=r"Cannot write .*No space left on device"):
         write_generation(tmp_path / "store", papers, embedder.embed_passages(["a"]), Embedding.of(embedder), [], 1)

@@ -1,0 +1,81 @@
+"""The generations of a store: which one serves, and who may write.
+
+    store/
+      current                      the name of the generation that serves
+      gen-20261122-101500-3f9c/    a generation; `rag.store` knows what is in it
+      .lock                        held by the process that writes
+
+A generation is built beside the live one and made current by renaming one file, so that readers never
+see half a rebuild and a crash leaves the old one serving.
+"""
+
+import contextlib
+import datetime
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+
+from rag.errors import StoreBusy, StoreDamaged, StoreError, StoreMissing
+
+_REBUILD = "Run: footnote rebuild"
+
+
+def new_name(now: datetime.datetime) -> str:
+    """A name for a generation that sorts by time and is never used twice."""
+    return f"gen-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def current(root: Path) -> Path:
+    """The folder of the generation that serves. Raises StoreMissing or StoreDamaged."""
+    try:
+        name = (root / "current").read_text(encoding="utf-8").strip()
+    except FileNotFoundError as exc:
+        state = "an unfinished rebuild but no papers" if any(root.glob("gen-*")) else "no papers"
+        raise StoreMissing(f"{root} holds {state}.", "Run: footnote rebuild seeds/") from exc
+    except OSError as exc:
+        raise StoreDamaged(f"Cannot read {root / 'current'}: {exc.strerror or exc}.", _REBUILD) from exc
+    if not name or not (root / name).is_dir() or Path(name).name != name:
+        raise StoreDamaged(f"{root / 'current'} names {name!r}, which is not there.", _REBUILD)
+    return root / name
+
+
+def make_current(root: Path, name: str) -> None:
+    """Make a generation current: the one atomic step of a rebuild."""
+    pointer = root / "current.new"
+    with pointer.open("w", encoding="utf-8") as file:
+        file.write(name + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    pointer.replace(root / "current")
+
+
+def remove_all_but(root: Path, keep: set[str | None]) -> None:
+    """Remove every other generation, finished or not."""
+    for folder in root.glob("gen-*"):
+        if folder.name not in keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def writing(root: Path) -> Iterator[None]:
+    """Hold the right to write to a store, or raise StoreBusy. A process that died does not hold it."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(root / ".lock")
+        lock.acquire(timeout=0)
+    except filelock.Timeout as exc:
+        raise StoreBusy(
+            f"Another rebuild is writing to {root}.", "Wait until it has ended, then run the rebuild again."
+        ) from exc
+    except OSError as exc:
+        raise StoreError(
+            f"Cannot write to {root}: {exc.strerror or exc}.", "Set FOOTNOTE_STORE to a folder you may write to."
+        ) from exc
+    try:
+        yield
+    finally:
+        lock.release()
