@@ -119,7 +119,7 @@ def _rebuild(arguments: argparse.Namespace) -> int:
 
 
 def _ask(arguments: argparse.Namespace) -> int:
-    from bot.render import answer_json, notes_text, sources_text
+    from bot.render import NO_MODEL, answer_json, notes_text, sources_text
     from bot.repl import print_stream
     from rag.query import read_question
 
@@ -134,7 +134,7 @@ def _ask(arguments: argparse.Namespace) -> int:
     else:
         answer = print_stream(answerer.stream(question))
         print(f"\n{sources_text(answer)}")
-        _note(notes_text(answer))
+        _note(NO_MODEL if answer.mode == "evidence" and not answer.abstained else notes_text(answer))
     return UNANSWERED if answer.abstained else ANSWERED
 
 

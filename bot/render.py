@@ -114,8 +114,8 @@ def sources_text(answer: Answer) -> str:
 
 
 def notes_text(answer: Answer) -> str:
-    """What a reader should know of an answer besides its text: no model, unsupported sentences, dropped markers."""
-    notes = [NO_MODEL] if answer.mode == "evidence" and not answer.abstained else []
+    """What a reader should know besides the answer: that it was cut, what is unsupported, what was dropped."""
+    notes = []
     if answer.finish_reason == "length":
         notes.append("The answer was cut at its longest length. Raise FOOTNOTE_MAX_TOKENS for longer ones.")
     unsupported = [claim for claim in answer.claims if not claim.supported]

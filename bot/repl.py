@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 
-from bot.render import notes_text, sources_text
+from bot.render import NO_MODEL, notes_text, sources_text
 from rag.answer import Answerer, Event, Wrote
 from rag.errors import ModelError, QuestionError
 from rag.types import Answer
@@ -22,8 +22,8 @@ _LEAVE = {"exit", "quit", "/exit", "/quit"}
 def chat(answerer: Answerer) -> int:
     """Ask and answer until the input ends. Returns the exit code."""
     papers = answerer.retriever.store.manifest.papers
-    model = answerer.generator.name if answerer.generator else "no language model"
-    print(f"{papers} papers, {model}. Ctrl-C stops an answer; Ctrl-D leaves.", file=sys.stderr)
+    model = f"The language model is {answerer.generator.name}." if answerer.generator else NO_MODEL
+    print(f"{papers} papers. {model}\nCtrl-C stops an answer; Ctrl-D leaves.", file=sys.stderr)
     history: list[str] = []
     while True:
         try:

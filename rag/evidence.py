@@ -87,7 +87,7 @@ def _with_marker(sentence: str, marker: int) -> str:
     >>> _with_marker("It is fast.", 2), _with_marker("Is it?", 1)
     ('It is fast [2].', 'Is it? [1]')
     """
-    return f"{sentence[:-1]} [{marker}]." if sentence.endswith(".") else f"{sentence} [{marker}]"
+    return f"{sentence[:-1].rstrip()} [{marker}]." if sentence.endswith(".") else f"{sentence} [{marker}]"
 
 
 def _choose(evidence: Sequence[Evidence], one_a_paper: bool) -> list[Evidence]:
