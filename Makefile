@@ -6,8 +6,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-FOOTNOTE_STORE ?= store
-export FOOTNOTE_STORE
+# Where the program will look: the environment, then .env, then its default.
+STORE := $(or $(FOOTNOTE_STORE),$(shell sed -n 's/^FOOTNOTE_STORE=//p' .env 2>/dev/null),store)
 
 # Parts of llama.cpp that Footnote does not use: images, and downloads over HTTPS.
 # For a GPU add for example -DGGML_CUDA=on (see the README).
@@ -17,13 +17,15 @@ export CMAKE_ARGS
 # The question as it was typed: make must not expand the $ in it, nor the shell its quotes.
 export QUESTION := $(value Q)
 
-.PHONY: ask chat rebuild test fast lint fix setup clean
+.PHONY: question ask chat rebuild test fast lint fix setup clean
 
-ask: $(FOOTNOTE_STORE)/current
+question:
 	@test -n "$$QUESTION" || { echo 'Usage: make ask Q="What is a transformer?"' >&2; exit 2; }
+
+ask: question $(STORE)/current
 	@$(BIN)/footnote ask -- "$$QUESTION" || test $$? -eq 3
 
-chat: $(FOOTNOTE_STORE)/current
+chat: $(STORE)/current
 	@$(BIN)/footnote chat
 
 rebuild: $(READY)
@@ -46,7 +48,7 @@ fix: $(READY)
 
 setup: $(READY)
 
-$(FOOTNOTE_STORE)/current: | $(READY)
+$(STORE)/current: | $(READY)
 	$(BIN)/footnote rebuild seeds/
 
 $(READY): pyproject.toml constraints.txt

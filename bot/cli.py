@@ -5,6 +5,7 @@ output carries what was asked for and nothing else; progress and notes go to sta
 """
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -12,7 +13,7 @@ import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rag.errors import ConfigurationError, FootnoteError, QuestionError, StoreDamaged, StoreIncompatible, StoreMissing
 
@@ -44,16 +45,32 @@ class _Line(NamedTuple):
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = _parser().parse_args(argv)
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # text that cannot be read or shown is no reason to fail
+            stream.reconfigure(errors="replace")
     try:
-        return cast(int, arguments.run(arguments))
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+        return code
     except FootnoteError as error:
         _print_error(error, as_json=getattr(arguments, "json", False) or getattr(arguments, "jsonl", False))
         return _exit_code(error)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output went away; that is no error of ours
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return FAILED
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        _discard_output()
+        print(f"footnote: Cannot write the output: {error.strerror}.", file=sys.stderr)
+        return FAILED
+
+
+def _discard_output() -> None:
+    """Let the interpreter's last flush go nowhere instead of failing again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -66,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     def command(name: str, run: Callable[[argparse.Namespace], int], help_: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=help_, description=help_)
         added.set_defaults(run=run)
-        added.add_argument("--store", type=Path, metavar="DIR", help="folder of the vector store (FOOTNOTE_STORE)")
+        added.add_argument("--store", metavar="DIR", help="folder of the vector store (FOOTNOTE_STORE)")
         return added
 
     rebuild = command("rebuild", _rebuild, "Build the vector store from dumps of abstracts.")
@@ -87,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
 
     search = command("search", _search, "List the papers nearest to a query, without answering it.")
     search.add_argument("query", nargs="?", metavar="QUERY", help="read from standard input if it is left out")
-    search.add_argument("-k", type=int, metavar="N", help="how many papers (default: 5)")
+    search.add_argument("-k", type=int, choices=range(1, 21), metavar="N", help="how many papers, 1 to 20 (default: 5)")
     _add_json(search)
 
     chat = command("chat", _chat, "Ask one question after another; follow-ups are understood.")
@@ -124,9 +141,10 @@ def _ask(arguments: argparse.Namespace) -> int:
     from rag.query import read_question
 
     if arguments.jsonl:
+        _no_argument(arguments.question)
         answerer = _answerer(_settings(arguments))
         return _each_line(lambda line: answer_json(answerer.answer(line.question, line.history), line.id))
-    question = read_question(_argument_or_stdin(arguments.question, "QUESTION"))
+    question = read_question(_argument_or_stdin(arguments.question, "ask QUESTION"))
     answerer = _answerer(_settings(arguments))
     if arguments.json:
         answer = answerer.answer(question)
@@ -140,12 +158,14 @@ def _ask(arguments: argparse.Namespace) -> int:
 
 def _search(arguments: argparse.Namespace) -> int:
     from bot.render import search_json, search_text
-    from rag.query import read_question, standalone_query
+    from rag.query import read_history, read_question, standalone_query
     from rag.retrieve import Retriever
     from rag.store import open_store
 
     settings = _settings(arguments, top_k=arguments.k)
-    first = "" if arguments.jsonl else read_question(_argument_or_stdin(arguments.query, "QUERY"))
+    if arguments.jsonl:
+        _no_argument(arguments.query)
+    first = "" if arguments.jsonl else read_question(_argument_or_stdin(arguments.query, "search QUERY"))
     retriever = Retriever(open_store(settings.store), _embedder(settings))
 
     def results(query: str, id_: object = None) -> dict[str, Any]:
@@ -154,7 +174,9 @@ def _search(arguments: argparse.Namespace) -> int:
         return search_json(query, passages, (time.perf_counter() - started) * 1000, id_)
 
     if arguments.jsonl:
-        return _each_line(lambda line: results(standalone_query(read_question(line.question), line.history), line.id))
+        return _each_line(
+            lambda line: results(standalone_query(read_question(line.question), read_history(line.history)), line.id)
+        )
     if arguments.json:
         print(json.dumps(results(first)))
     else:
@@ -169,15 +191,18 @@ def _chat(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
+    from bot.render import error_json
     from bot.status import gather, status_text
 
-    status, problem = gather(_settings(arguments))
-    print(json.dumps(status) if arguments.json else status_text(status))
-    if problem is None:
-        return ANSWERED
-    if not arguments.json:
-        _print_error(problem, as_json=False)
-    return _exit_code(problem)
+    settings = _settings(arguments)
+    status, problem = gather(settings, _embedder(settings), lambda: _generator(settings))
+    if arguments.json:
+        print(json.dumps(status | (error_json(problem) if problem else {})))
+        return _exit_code(problem) if problem else ANSWERED
+    print(status_text(status))
+    if problem:
+        raise problem
+    return ANSWERED
 
 
 def _settings(arguments: argparse.Namespace, **given: object) -> "Settings":
@@ -223,18 +248,25 @@ def _answerer(settings: "Settings") -> "Answerer":
     return Answerer(Retriever(store, _embedder(settings)), generator, settings.top_k, settings.max_tokens)
 
 
-def _argument_or_stdin(argument: str | None, name: str) -> str:
+def _argument_or_stdin(argument: str | None, usage: str) -> str:
     if argument is not None:
         return argument
-    if sys.stdin.isatty():
-        raise QuestionError(f"No {name} was given.", f"Run: footnote ask {name}, or pipe one in.")
-    return sys.stdin.buffer.read().decode("utf-8", "replace")
+    if sys.stdin is None or sys.stdin.isatty():
+        raise QuestionError("Nothing was asked.", f"Run: footnote {usage}, or pipe it in.")
+    return sys.stdin.read()
+
+
+def _no_argument(argument: str | None) -> None:
+    if argument is not None:
+        raise QuestionError(
+            "With --jsonl questions come from standard input alone.", "Leave the argument or --jsonl out."
+        )
 
 
 def _each_line(reply: Callable[[_Line], dict[str, Any]]) -> int:
     """Answer each line of standard input, in order; a bad line gets an error and the run goes on."""
     code = ANSWERED
-    for raw in sys.stdin.buffer:
+    for raw in sys.stdin.buffer if sys.stdin else ():
         if not raw.strip():
             continue
         id_: object = None
@@ -250,12 +282,16 @@ def _each_line(reply: Callable[[_Line], dict[str, Any]]) -> int:
 
 def _object(raw: bytes) -> dict[str, Any]:
     try:
-        fields = json.loads(raw)
+        fields = json.loads(raw, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as exc:
         raise QuestionError(f"not JSON: {exc}") from exc
     if not isinstance(fields, dict):
         raise QuestionError("not a JSON object")
     return fields
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _line(fields: dict[str, Any]) -> _Line:

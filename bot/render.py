@@ -142,7 +142,7 @@ def report_text(report: Report) -> str:
         f"  {dump.path}: {dump.records} records ({dump.format}), {dump.rejected} rejected" for dump in report.dumps
     ]
     lines += [f"  rejected {place.path}:{place.line}: {place.why}" for place in report.rejected]
-    lines += [f"  note {place.path}:{place.line}: {place.why}" for place in report.disagreements]
+    lines += [f"  note {place.path}:{place.line}: {place.why}" for place in report.notes]
     seconds = report.seconds
     lines += [
         f"{report.records} records, {report.papers} papers: {report.added} added, {report.changed} changed, "

@@ -27,8 +27,8 @@ def chat(answerer: Answerer) -> int:
     history: list[str] = []
     while True:
         try:
-            question = input(PROMPT if sys.stdin.isatty() else "").strip()
-        except (EOFError, KeyboardInterrupt):
+            question = input(PROMPT if sys.stdin and sys.stdin.isatty() else "").strip()
+        except (EOFError, KeyboardInterrupt, RuntimeError):  # the last if standard input is closed
             print(file=sys.stderr)
             return 0
         if question.lower() in _LEAVE:
@@ -69,9 +69,15 @@ def print_stream(events: Iterable[Event]) -> Answer:
 
 @contextlib.contextmanager
 def stop_on_interrupt() -> Iterator[threading.Event]:
-    """Within, Ctrl-C sets the event that is yielded instead of raising KeyboardInterrupt."""
+    """Within, Ctrl-C sets the event that is yielded; a second one raises KeyboardInterrupt."""
     stop = threading.Event()
-    before = signal.signal(signal.SIGINT, lambda *_: stop.set())
+
+    def interrupt(*_: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = signal.signal(signal.SIGINT, interrupt)
     try:
         yield stop
     finally:

@@ -1,16 +1,20 @@
 """What serves here: the store, the models and the settings in effect, without secrets."""
 
+from collections.abc import Callable
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from bot.render import SCHEMA, Json
 from rag.errors import FootnoteError
+from rag.generate import LlamaGenerator, model_sha256
 from rag.settings import Settings
 from rag.store import open_store
+from rag.types import Embedder
 
 
-def gather(settings: Settings) -> tuple[Json, FootnoteError | None]:
+def gather(
+    settings: Settings, embedder: Embedder, load_generator: Callable[[], LlamaGenerator | None]
+) -> tuple[Json, FootnoteError | None]:
     """The status as `footnote status --json` prints it, and the first problem found."""
     status: Json = {
         "schema": SCHEMA,
@@ -31,7 +35,6 @@ def gather(settings: Settings) -> tuple[Json, FootnoteError | None]:
     try:
         store = open_store(settings.store)
         manifest = store.manifest
-        store.close()
         status |= {
             "generation": manifest.generation,
             "papers": manifest.papers,
@@ -43,13 +46,13 @@ def gather(settings: Settings) -> tuple[Json, FootnoteError | None]:
             "sha256": manifest.embedding.sha256,
             "dimension": manifest.embedding.dimension,
         }
+        store.check_embedder(embedder)
     except FootnoteError as problem:
         problems.append(problem)
-    if settings.model_path is not None:
-        try:
-            status["model"] = _model(settings, settings.model_path)
-        except FootnoteError as problem:
-            problems.append(problem)
+    try:
+        status["model"] = _model(load_generator())
+    except FootnoteError as problem:
+        problems.append(problem)
     status["problems"] = [str(problem) for problem in problems]
     return status, problems[0] if problems else None
 
@@ -80,19 +83,19 @@ def status_text(status: Json) -> str:
     )
 
 
-def _model(settings: Settings, path: Path) -> Json:
-    from rag.generate import LlamaGenerator, model_sha256
-
-    generator = LlamaGenerator(path, n_ctx=settings.n_ctx, gpu_layers=settings.gpu_layers)
+def _model(generator: LlamaGenerator | None) -> Json | None:
+    if generator is None:
+        return None
     offload = generator.offload
-    generator.close()
-    return {
-        "path": str(path),
-        "bytes": path.stat().st_size,
-        "sha256": model_sha256(path),
+    model = {
+        "path": str(generator.path),
+        "bytes": generator.path.stat().st_size,
+        "sha256": model_sha256(generator.path),
         "n_ctx": generator.n_ctx,
         "gpu_layers": {"asked": offload.asked, "offloaded": offload.done, "layers": offload.layers},
     }
+    generator.close()
+    return model
 
 
 def _plain(value: Any) -> str:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from rag.cite import cite
 from rag.evidence import compose, find_evidence, why_unanswered
 from rag.prompt import Prompt, build_prompt, is_refusal, refusal
-from rag.query import read_question, standalone_query
+from rag.query import read_history, read_question, standalone_query
 from rag.retrieve import Retriever
 from rag.text import printable
-from rag.types import Answer, Cited, FinishReason, Generator, ScoredPaper, Timings
+from rag.types import Answer, Cited, Dropped, FinishReason, Generator, ScoredPaper, Timings
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Answerer:
         that cannot be asked, ModelError if the model fails.
         """
         clock = _Clock()
-        question = read_question(question)
+        question, history = read_question(question), read_history(history)
         query = standalone_query(question, history)
         passages = tuple(self.retriever.search(query, self.top_k))
         retrieve_ms = clock.lap()
@@ -76,7 +76,7 @@ class Answerer:
         cited = Cited("")
         finish: FinishReason = "stop"
         if reason is None and self.generator is None:
-            cited = compose(query, evidence)
+            cited = compose(question, evidence)
             yield Wrote(cited.text)
         elif reason is None and self.generator is not None:
             papers = [found.paper for found in passages]
@@ -84,8 +84,9 @@ class Answerer:
             prompt = build_prompt(question, papers, history, self.generator.count_prompt, room)
             written, finish = yield from self._write(self.generator, prompt, stop or threading.Event(), clock)
             cited = cite(written, {marker: papers[marker - 1] for marker in prompt.markers})
-            if is_refusal(cited.text):
+            if is_refusal(cited.text) and not cited.citations:
                 reason = "The model found no answer in the nearest papers."
+                cited = Cited("", dropped=(*cited.dropped, *_after_refusal(cited.text)))
             elif not cited.text and finish != "stopped":
                 reason = "The model wrote nothing."
         yield Answer(
@@ -120,6 +121,12 @@ class Answerer:
             text += piece
             if piece:
                 yield Wrote(piece)
+
+
+def _after_refusal(text: str) -> list[Dropped]:
+    """What the model wrote on after it had refused."""
+    rest = text[len(refusal()) :].strip()
+    return [Dropped(rest, "it followed the refusal")] if rest else []
 
 
 class _Clock:

@@ -18,10 +18,9 @@ from rag.types import Citation, Cited, Claim, Dropped, Paper
 SMALLEST_OVERLAP = 0.6
 
 # Models write markers in many shapes: [1], [1, 2], [ 1 ], 【1】, ［1］.
-_MARKER = re.compile(r"\s*[\[【［]\s*([\d\s,;]+?)\s*[\]】］]")
-_UNFINISHED = re.compile(r"\s*[\[【［][\d\s,;]*$")
+_MARKER = re.compile(r"[\[【［]([\d\s,;]{1,40})[\]】］]")
+_UNFINISHED = re.compile(r"[\[【［][\d\s,;]{0,40}$")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_ONLY_MARKERS = re.compile(r"(?:\[\d+\])+")
 
 
 def cite(text: str, papers: Mapping[int, Paper]) -> Cited:
@@ -61,21 +60,27 @@ def share_held(claim: str, paper: Paper) -> float:
 
 def _normalise(text: str, papers: Mapping[int, Paper], dropped: list[Dropped]) -> str:
     """Write every marker as [n] right after its word, and take out those of no passage."""
-
-    def rewrite(match: re.Match[str]) -> str:
-        kept = []
-        for number in dict.fromkeys(int(digits) for digits in re.findall(r"\d+", match[1])):
-            if number in papers:
-                kept.append(f"[{number}]")
-            else:
-                dropped.append(Dropped(f"[{number}]", "there is no such passage"))
-        return (" " if kept and match.start() else "") + "".join(kept)
-
-    unfinished = _UNFINISHED.search(text)
-    if unfinished:
+    if unfinished := _UNFINISHED.search(text):
         dropped.append(Dropped(unfinished.group().strip(), "the answer ended inside a marker"))
         text = text[: unfinished.start()]
-    return re.sub(r"(\]) (\[\d)", r"\1\2", _MARKER.sub(rewrite, text)).strip()
+    before = None
+    while text != before:  # taking one out may leave the shape of another: "[[9]7]"
+        before, text = text, _rewrite_markers(text, papers, dropped)
+    return text.strip()
+
+
+def _rewrite_markers(text: str, papers: Mapping[int, Paper], dropped: list[Dropped]) -> str:
+    written, end = "", 0
+    for match in _MARKER.finditer(text):
+        written += text[end : match.start()].rstrip(" ") if re.search(r"\d", match[1]) else text[end : match.end()]
+        end = match.end()
+        for digits in dict.fromkeys(re.findall(r"\d+", match[1])):
+            if int(digits) in papers:
+                gap = " " if written and written[-1] not in "]\n" else ""
+                written += f"{gap}[{int(digits)}]"
+            else:
+                dropped.append(Dropped(f"[{digits}]", "there is no such passage"))
+    return written + text[end:]
 
 
 def _claims(text: str) -> list[str]:

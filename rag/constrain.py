@@ -49,10 +49,13 @@ class MarkerRules:
     def __init__(self, vocabulary: Vocabulary, markers: Iterable[int]) -> None:
         self.vocabulary = vocabulary
         self._markers = frozenset(str(marker).encode() for marker in markers)
+        self._allowed: dict[bytes, TokenIds] = {}
+        beginnings = {marker[:length] for marker in self._markers for length in range(len(marker) + 1)}
+        if not all(len(self.allowed(beginning)) for beginning in beginnings):
+            self._markers = frozenset()  # this vocabulary could open a marker and then not go on
         wrong = [token for token in vocabulary.bracketed if not self._allows(None, vocabulary.pieces[token])]
         self.forbidden = np.union1d(_ids(wrong), _ids(vocabulary.control))
         """Tokens that may not come outside a marker."""
-        self._allowed: dict[bytes, TokenIds] = {}
 
     def allowed(self, state: bytes) -> TokenIds:
         """The only tokens that may come inside a marker, after the digits in `state`."""

@@ -7,7 +7,7 @@ is needed; they are checked against the hash of the original. Loading costs seco
 import hashlib
 import os
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from rag.types import Embeddings
 
 PACKAGED_MODEL = "all-MiniLM-L6-v2"
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+PACKAGED_DIMENSION = 384
 _BATCH = 32
 
 
@@ -64,6 +65,8 @@ class SentenceEmbedder:
     @cached_property
     def dimension(self) -> int:
         """Length of the vectors."""
+        if self.name == PACKAGED_MODEL:
+            return PACKAGED_DIMENSION
         return int(self._model.get_embedding_dimension())
 
     @cached_property
@@ -89,12 +92,17 @@ class SentenceEmbedder:
     def _encode(self, texts: list[str]) -> Embeddings:
         if not texts:
             return np.empty((0, self.dimension), dtype=np.float32)
-        vectors = self._model.encode(
-            texts, batch_size=_BATCH, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
-        )
+        options = {"normalize_embeddings": True, "convert_to_numpy": True, "show_progress_bar": False}
+        try:
+            vectors = self._model.encode(texts, batch_size=_BATCH, **options)
+        except RuntimeError as exc:  # out of memory, on a GPU most often
+            raise ModelError(
+                f"The embedding model {self.name!r} failed: {_first_line(exc)}", "Free some memory."
+            ) from exc
         return np.asarray(vectors, dtype=np.float32)
 
 
+@cache
 def _packaged_path() -> Path:
     """Where the packaged weights lie, after checking that they are the original ones."""
     try:

@@ -1,8 +1,4 @@
-"""A query + retrieved papers -> ranked sentences, and whether they answer it.
-
-Every weight and threshold is measured by benchmarks/evidence.py, on SciFact and SQuAD; the question set
-of the project was not used to choose them.
-"""
+"""A query + retrieved papers -> ranked sentences, and whether they answer it."""
 
 import re
 from collections.abc import Sequence
@@ -11,18 +7,25 @@ from rag.lexical import LexicalIndex, words
 from rag.text import sentences, unmarked
 from rag.types import Citation, Cited, Claim, Embedder, Evidence, ScoredPaper
 
-# score = cosine of query and "title, sentence" + these times the other two signals.
+# score = cosine of query and "title, sentence" + these times the other two signals. Chosen on SciFact and
+# SQuAD by benchmarks/evidence.py, as is the threshold: it refuses 2% of SQuAD's answerable questions.
 OVERLAP_WEIGHT = 0.5
 PAPER_WEIGHT = 0.5
 # If no sentence reaches this cosine, no paper is about the query.
 LEAST_COSINE = 0.4
-# An answer is at most this many sentences, from papers whose score is this close to the best one's.
+# An answer is at most this many sentences, or one of each paper where papers are asked for. Four hold the right
+# one in 88% of SQuAD's questions, three in 86%, and make about a hundred words.
 MOST_SENTENCES = 4
+# They come from papers whose score is this close to the best one's. Between 0.15 and 0.3 it made no difference
+# of a point on questions over the seeds.
 PAPER_MARGIN = 0.2
+# Of a paper with more sentences than this, the ones that share most words with the query are looked at; an
+# abstract has at most some twenty, but a dump may hold full texts.
+_MOST_CANDIDATES = 64
 
 _ASKS_FOR_PAPERS = re.compile(
     r"\b(?:papers|surveys|works|articles|studies)\b"
-    r"|\b(?:a|any|which|what|every|some) (?:paper|survey|work|article|study|research|system)\b"
+    r"|\b(?:a|any|which|what|every|some) (?:paper|survey|work|article|study|research)\b"
     r"|\b(?:anything|something|everything|work|research) (?:on|about)\b|\b(?:looking for|is there|are there)\b"
     r"|\b(?:list|name|give me|show me) (?:all|every|the|some)\b",
     re.I,
@@ -33,21 +36,18 @@ def find_evidence(
     query: str, passages: Sequence[ScoredPaper], embedder: Embedder, lexical: LexicalIndex
 ) -> list[Evidence]:
     """Every sentence of the passages, best first. One embedding a sentence, so milliseconds each."""
+    rarity = {word: lexical.idf(word) for word in words(query)}
     candidates = [
-        (rank, found, sentence)
+        (rank, found, sentence, overlap)
         for rank, found in enumerate(passages, 1)
-        for sentence in sentences(found.paper.abstract)
+        for sentence, overlap in _candidates(found.paper.abstract, rarity)
     ]
     if not candidates:
         return []
-    vector = embedder.embed_queries([query])[0]
-    cosines = (
-        embedder.embed_passages([f"{found.paper.title}\n{sentence}" for _, found, sentence in candidates]) @ vector
-    )
-    rarity = {word: lexical.idf(word) for word in words(query)}
+    texts = [f"{found.paper.title}\n{sentence}" for _, found, sentence, _ in candidates]
+    cosines = embedder.embed_passages(texts) @ embedder.embed_queries([query])[0]
     evidence = []
-    for (rank, found, sentence), cosine in zip(candidates, cosines, strict=True):
-        overlap = _share(rarity, words(sentence))
+    for (rank, found, sentence, overlap), cosine in zip(candidates, cosines, strict=True):
         score = float(cosine) + OVERLAP_WEIGHT * overlap + PAPER_WEIGHT * found.score
         evidence.append(Evidence(rank, found.paper, found.score, sentence, score, float(cosine), overlap))
     return sorted(evidence, key=lambda item: -item.score)
@@ -62,12 +62,12 @@ def why_unanswered(evidence: Sequence[Evidence]) -> str | None:
     return None
 
 
-def compose(query: str, evidence: Sequence[Evidence]) -> Cited:
+def compose(question: str, evidence: Sequence[Evidence]) -> Cited:
     """An answer of verbatim sentences, each with its marker.
 
     Who asks for papers gets one line a paper, its title before its best sentence.
     """
-    listing = _ASKS_FOR_PAPERS.search(query) is not None
+    listing = _ASKS_FOR_PAPERS.search(question) is not None
     chosen = _choose(evidence, one_a_paper=listing)
     heads = [f"{unmarked(item.paper.title)}: " if listing else "" for item in chosen]
     lines = [head + _with_marker(unmarked(item.sentence), item.rank) for head, item in zip(heads, chosen, strict=True)]
@@ -97,6 +97,12 @@ def _choose(evidence: Sequence[Evidence], one_a_paper: bool) -> list[Evidence]:
         return near[:MOST_SENTENCES]
     first = {item.rank: item for item in reversed(near)}
     return [first[rank] for rank in sorted(first)]
+
+
+def _candidates(abstract: str, rarity: dict[str, float]) -> list[tuple[str, float]]:
+    """The sentences of an abstract, each with its share of the query's rarity."""
+    found = [(sentence, _share(rarity, words(sentence))) for sentence in sentences(abstract)]
+    return found if len(found) <= _MOST_CANDIDATES else sorted(found, key=lambda item: -item[1])[:_MOST_CANDIDATES]
 
 
 def _share(rarity: dict[str, float], held: Sequence[str]) -> float:

@@ -132,21 +132,19 @@ class LlamaGenerator:
         mask = MarkerMask(self._rules_for(markers))
         random = np.random.default_rng(self.seed)
         text = codecs.getincrementaldecoder("utf-8")("replace")
-        todo = self._reuse_prefix(prompt)
-        while todo:
-            if stop.is_set():
-                return "stopped"
-            self._evaluate(todo[: self._batch])
-            todo = todo[self._batch :]
+        pending = self._reuse_prefix(prompt)
         for _ in range(min(max_tokens, room)):
+            while pending and not stop.is_set():
+                self._evaluate(pending[: self._batch])
+                pending = pending[self._batch :]
             if stop.is_set():
                 return "stopped"
             token = self._choose(mask, random)
             if token in self.vocabulary.ends:
                 return "stop"
             mask.accept(token)
+            pending = [token]
             yield text.decode(self.vocabulary.pieces[token])
-            self._evaluate([token])
         return "length"
 
     def close(self) -> None:
@@ -218,7 +216,7 @@ class LlamaGenerator:
 
         def text_of(token: int) -> str:
             vocab = self._lib.llama_model_get_vocab(self._llama.model)
-            return self._lib.llama_vocab_get_text(vocab, token).decode() if token != -1 else ""
+            return self._lib.llama_vocab_get_text(vocab, token).decode(errors="replace") if token != -1 else ""
 
         source = self._llama.metadata.get("tokenizer.chat_template", PLAIN_TEMPLATE)
         eos, bos = text_of(self._llama.token_eos()), text_of(self._llama.token_bos())

@@ -12,6 +12,7 @@ see half a rebuild and a crash leaves the old one serving.
 import contextlib
 import datetime
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -24,6 +25,10 @@ from rag.errors import StoreBusy, StoreDamaged, StoreError, StoreMissing
 _REBUILD = "Run: footnote rebuild"
 
 
+# Nothing else in the folder is ever touched.
+_GENERATION = re.compile(r"gen-\d{8}-\d{6}-[0-9a-f]{4}")
+
+
 def new_name(now: datetime.datetime) -> str:
     """A name for a generation that sorts by time and is never used twice."""
     return f"gen-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
@@ -31,15 +36,17 @@ def new_name(now: datetime.datetime) -> str:
 
 def current(root: Path) -> Path:
     """The folder of the generation that serves. Raises StoreMissing or StoreDamaged."""
+    pointer = root / "current"
     try:
-        name = (root / "current").read_text(encoding="utf-8").strip()
+        name = pointer.read_text(encoding="utf-8").strip()
     except FileNotFoundError as exc:
-        state = "an unfinished rebuild but no papers" if any(root.glob("gen-*")) else "no papers"
-        raise StoreMissing(f"{root} holds {state}.", "Run: footnote rebuild seeds/") from exc
-    except OSError as exc:
-        raise StoreDamaged(f"Cannot read {root / 'current'}: {exc.strerror or exc}.", _REBUILD) from exc
-    if not name or not (root / name).is_dir() or Path(name).name != name:
-        raise StoreDamaged(f"{root / 'current'} names {name!r}, which is not there.", _REBUILD)
+        state = "an unfinished rebuild but no papers" if _generations(root) else "no papers"
+        where = "" if root == Path("store") else f" --store {root}"
+        raise StoreMissing(f"{root} holds {state}.", f"Run: footnote rebuild seeds/{where}") from exc
+    except (OSError, ValueError) as exc:
+        raise StoreDamaged(f"Cannot read {pointer}: {exc}.", _REBUILD) from exc
+    if not _GENERATION.fullmatch(name) or not (root / name).is_dir():
+        raise StoreDamaged(f"{pointer} names {name[:60]!r}, which is not there.", _REBUILD)
     return root / name
 
 
@@ -55,9 +62,13 @@ def make_current(root: Path, name: str) -> None:
 
 def remove_all_but(root: Path, keep: set[str | None]) -> None:
     """Remove every other generation, finished or not."""
-    for folder in root.glob("gen-*"):
+    for folder in _generations(root):
         if folder.name not in keep:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _generations(root: Path) -> list[Path]:
+    return [folder for folder in root.glob("gen-*") if _GENERATION.fullmatch(folder.name)]
 
 
 @contextlib.contextmanager

@@ -43,9 +43,9 @@ def words(text: str) -> list[str]:
 class LexicalIndex:
     """BM25 scores of a query against every text that was indexed, by row."""
 
-    def __init__(self, index: Any, size: int) -> None:
+    def __init__(self, index: Any) -> None:
         self._index = index
-        self._size = size
+        self.size = int(index.scores["num_docs"])
 
     @classmethod
     def build(cls, texts: Sequence[str]) -> "LexicalIndex":
@@ -54,15 +54,15 @@ class LexicalIndex:
 
         index = bm25s.BM25(k1=K1, b=B)
         index.index([words(text) or [""] for text in texts], show_progress=False)  # bm25s divides by the mean length
-        return cls(index, len(texts))
+        return cls(index)
 
     @classmethod
-    def load(cls, folder: Path, size: int) -> "LexicalIndex":
-        """Load what `save` wrote for `size` texts. Raises StoreDamaged if it cannot be read."""
+    def load(cls, folder: Path) -> "LexicalIndex":
+        """Load what `save` wrote. Raises StoreDamaged if it cannot be read."""
         import bm25s
 
         try:
-            return cls(bm25s.BM25.load(folder, mmap=True), size)
+            return cls(bm25s.BM25.load(folder, mmap=True))
         except (OSError, ValueError, KeyError, EOFError) as exc:
             raise StoreDamaged(f"Cannot read the word index in {folder}: {exc}.", "Run: footnote rebuild") from exc
 
@@ -74,7 +74,7 @@ class LexicalIndex:
         """Shape (size,): how well each text fits, 0 where no word is shared."""
         known = [word for word in words(query) if word in self._index.vocab_dict]
         if not known:
-            return np.zeros(self._size, dtype=np.float32)
+            return np.zeros(self.size, dtype=np.float32)
         return np.asarray(self._index.get_scores(known), dtype=np.float32)
 
     def idf(self, word: str) -> float:
@@ -82,7 +82,7 @@ class LexicalIndex:
         column = self._index.vocab_dict.get(word)
         starts = self._index.scores["indptr"]
         texts = 0 if column is None else int(starts[column + 1] - starts[column])
-        return max(0.0, math.log((self._size + 1) / (texts + 0.5)))
+        return max(0.0, math.log((self.size + 1) / (texts + 0.5)))
 
 
 @cache

@@ -10,17 +10,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from rag.text import title_key
-from rag.types import Paper, Rejected
+from rag.types import Note, Paper
 
 _SLUG_LENGTH = 48
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The distinct papers in the order they were first read, and where records of one paper disagree."""
+    """The distinct papers in the order they were first read, and a note on each record that lost its wording."""
 
     papers: tuple[Paper, ...]
-    disagreements: tuple[Rejected, ...]
+    notes: tuple[Note, ...]
 
 
 def merge(records: Iterable[Paper]) -> Merged:
@@ -28,21 +28,24 @@ def merge(records: Iterable[Paper]) -> Merged:
 
     Title and abstract are those most records give, of equally frequent ones the last read, since later
     dumps are newer. Every other field is filled from whichever record knows it, the last one first;
-    votes are the highest count. An abstract that lost is reported at the line of its record.
+    votes are the highest count. A title or abstract that lost is noted at the line of its record.
     """
     groups: dict[str, list[Paper]] = {}
     for record in records:
         groups.setdefault(record.paper_id or paper_id(record.title), []).append(record)
-    papers, disagreements = [], []
+    papers, notes = [], []
     for key, group in groups.items():
         paper = _merge_group(key, group)
         papers.append(paper)
         for record in group:
-            if record.abstract != paper.abstract:
-                source = record.sources[0]
-                why = f"another abstract of {paper.title[:80]!r} was kept"
-                disagreements.append(Rejected(source.path, source.line, why))
-    return Merged(tuple(papers), tuple(disagreements))
+            for field, lost in (
+                ("title", record.title != paper.title),
+                ("abstract", record.abstract != paper.abstract),
+            ):
+                if lost:
+                    source = record.sources[0]
+                    notes.append(Note(source.path, source.line, f"another {field} of {paper.title[:80]!r} was kept"))
+    return Merged(tuple(papers), tuple(notes))
 
 
 def paper_id(title: str) -> str:
@@ -69,6 +72,7 @@ def _merge_group(key: str, group: Sequence[Paper]) -> Paper:
         paper_id=key,
         title=_most_frequent([record.title for record in group]),
         authors=next((r.authors for r in newest_first if r.authors), ()),
+        categories=next((r.categories for r in newest_first if r.categories), ()),
         author_count=next((r.author_count for r in newest_first if r.author_count is not None), None),
         date=next((r.date for r in newest_first if r.date), None),
         votes=max((r.votes for r in group if r.votes is not None), default=None),
@@ -80,4 +84,5 @@ def _merge_group(key: str, group: Sequence[Paper]) -> Paper:
 def _most_frequent(values: Sequence[str]) -> str:
     """The value that occurs most often; of equals the one that occurs last."""
     counts = Counter(values)
-    return max(counts, key=lambda value: (counts[value], max(i for i, other in enumerate(values) if other == value)))
+    last = {value: i for i, value in enumerate(values)}
+    return max(counts, key=lambda value: (counts[value], last[value]))

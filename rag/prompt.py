@@ -4,6 +4,7 @@ The wording lives in `prompts/` as text files with named variables. Knows nothin
 to count tokens.
 """
 
+import bisect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -40,16 +41,13 @@ def build_prompt(
     Raises QuestionError if the question, or ModelError if the instructions alone, are too long.
     """
     passages = [_passage(rank, paper, paper.abstract) for rank, paper in enumerate(papers, 1)]
-    for shown in range(len(passages), 0, -1):
+    for shown in range(len(passages), 0, -1) or [0]:
         messages = _messages(question, passages[:shown], history)
         if count_tokens(messages) <= room:
             return Prompt(messages, frozenset(range(1, shown + 1)))
     for earlier in (history, ()):
-        for abstract in _shortened(papers[0].abstract) if papers else [""]:
-            passage = [_passage(1, papers[0], abstract)] if papers else []
-            messages = _messages(question, passage, earlier)
-            if count_tokens(messages) <= room:
-                return Prompt(messages, frozenset({1} if papers else ()))
+        if papers and (shortened := _shortened(question, papers[0], earlier, count_tokens, room)):
+            return Prompt(shortened, frozenset({1}))
     if count_tokens(_messages("", [], ())) <= room // 2:
         raise QuestionError(
             f"The question is too long for the model, which can read {room} tokens at once.", "Shorten it."
@@ -59,13 +57,27 @@ def build_prompt(
     )
 
 
+def _shortened(
+    question: str, paper: Paper, history: Sequence[str], count_tokens: Callable[[Sequence[Message]], int], room: int
+) -> tuple[Message, ...]:
+    """Messages with as many sentences of the one paper as fit; none if not even the first does."""
+    cut = sentences(paper.abstract)
+
+    def with_first(kept: int) -> tuple[Message, ...]:
+        return _messages(question, [_passage(1, paper, " ".join(cut[:kept]))], history)
+
+    # More sentences take more tokens, so the most that fit are found by halving.
+    fit = bisect.bisect_right(range(1, len(cut) + 1), room, key=lambda kept: count_tokens(with_first(kept)))
+    return with_first(fit) if fit else ()
+
+
 def refusal() -> str:
     """What the model writes if the passages do not answer."""
     return _text("refusal").strip()
 
 
 def is_refusal(text: str) -> bool:
-    """Whether an answer is the refusal, up to case and punctuation.
+    """Whether an answer begins with the refusal, up to case and punctuation.
 
     >>> is_refusal("the papers here do not answer this")
     True
@@ -88,12 +100,6 @@ def _passage(marker: int, paper: Paper, abstract: str) -> str:
         .substitute(marker=marker, title=unmarked(paper.title), date=date, abstract=unmarked(abstract))
         .strip()
     )
-
-
-def _shortened(abstract: str) -> list[str]:
-    """An abstract without its last sentence, its last two, and so on down to the first alone."""
-    cut = sentences(abstract)
-    return [" ".join(cut[:kept]) for kept in range(len(cut) - 1, 0, -1)]
 
 
 @cache

@@ -36,6 +36,11 @@ def read_question(text: str) -> str:
     return question
 
 
+def read_history(questions: Sequence[str]) -> tuple[str, ...]:
+    """Earlier questions, oldest first, each read as `read_question` does; blank ones are left out."""
+    return tuple(read_question(question) for question in questions if clean(question))
+
+
 def standalone_query(question: str, history: Sequence[str]) -> str:
     """What to search for: the question, after those it leans on if it is a follow-up.
 
@@ -48,7 +53,7 @@ def standalone_query(question: str, history: Sequence[str]) -> str:
     for earlier in reversed(history):
         if not _leans_on_earlier(asked[0]):
             break
-        asked.insert(0, clean(earlier))
+        asked.insert(0, earlier)
     return " ".join(asked)
 
 

@@ -16,8 +16,8 @@ from rag.generations import writing
 from rag.manifest import DumpSummary, Embedding
 from rag.merge import merge
 from rag.passages import dense_text
-from rag.store import Store, digest, open_store, write_generation
-from rag.types import Embedder, Embeddings, Paper, Rejected
+from rag.store import digest, open_store, write_generation
+from rag.types import Embedder, Embeddings, Note, Paper, Rejected
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage ("read", "embed", "write"), what is done and what there is to do."""
@@ -49,8 +49,8 @@ class Report:
     removed: int
     embedded: int
     rejected: tuple[Rejected, ...]
-    disagreements: tuple[Rejected, ...]
-    """Records whose abstract differs from the one that was kept for their paper."""
+    notes: tuple[Note, ...]
+    """What was used otherwise than it stands: guessed years, records whose title or abstract was not kept."""
     seconds: Seconds
 
 
@@ -76,14 +76,9 @@ def rebuild(paths: Sequence[Path], root: Path, embedder: Embedder, progress: Pro
         parsed = time.perf_counter()
 
         embedding = Embedding.of(embedder)
-        before = _previous(root)
-        old = before.digests() if before else {}
+        old, carried = _carry_over(root, merged.papers, embedding)
         new = {paper.paper_id: digest(paper) for paper in merged.papers}
-        vectors, embedded = _embed(
-            merged.papers, embedder, before if before and before.manifest.embedding == embedding else None, progress
-        )
-        if before:
-            before.close()
+        vectors = _embed(merged.papers, carried, embedder, progress)
         done = time.perf_counter()
 
         progress("write", 0, len(merged.papers))
@@ -103,9 +98,9 @@ def rebuild(paths: Sequence[Path], root: Path, embedder: Embedder, progress: Pro
         unchanged=sum(old.get(key) == value for key, value in new.items()),
         changed=sum(key in old and old[key] != value for key, value in new.items()),
         removed=len(old.keys() - new.keys()),
-        embedded=embedded,
+        embedded=len(merged.papers) - len(carried),
         rejected=rejected,
-        disagreements=merged.disagreements,
+        notes=tuple(note for dump in dumps for note in dump.notes) + merged.notes,
         seconds=Seconds(*(round(span, 3) for span in (parsed - started, done - parsed, ended - done, ended - started))),
     )
 
@@ -119,34 +114,40 @@ def _read(paths: Sequence[Path], progress: Progress) -> list[Dump]:
     return dumps
 
 
-def _previous(root: Path) -> Store | None:
-    """The generation that serves now, or None if there is none that can be read."""
+def _carry_over(
+    root: Path, papers: Sequence[Paper], embedding: Embedding
+) -> tuple[dict[str, str], dict[int, Embeddings]]:
+    """The digests of the generation that serves now, and its vectors for the rows whose text did not change.
+
+    Both are empty if there is none that can be read; the rebuild then starts afresh.
+    """
     try:
-        return open_store(root)
+        before = open_store(root)
+        try:
+            digests = before.digests()
+            if before.manifest.embedding != embedding:
+                return digests, {}
+            rows = [row for row, paper in enumerate(papers) if paper.paper_id in digests]
+            ids = [papers[row].paper_id for row in rows]
+            was = zip(rows, before.papers(ids), before.vectors(ids), strict=True)
+            return digests, {row: vector for row, old, vector in was if dense_text(old) == dense_text(papers[row])}
+        finally:
+            before.close()
     except StoreError:
-        return None
+        return {}, {}
 
 
 def _embed(
-    papers: Sequence[Paper], embedder: Embedder, before: Store | None, progress: Progress
-) -> tuple[Embeddings, int]:
-    """One vector a paper, in order, and how many had to be computed."""
+    papers: Sequence[Paper], carried: dict[int, Embeddings], embedder: Embedder, progress: Progress
+) -> Embeddings:
+    """One vector a paper, in order, computed unless it was carried over."""
     vectors = np.empty((len(papers), embedder.dimension), dtype=np.float32)
-    carried = _unchanged_rows(papers, before) if before else []
-    if before and carried:
-        vectors[carried] = before.vectors([papers[row].paper_id for row in carried])
-    todo = sorted(set(range(len(papers))) - set(carried))
+    for row, vector in carried.items():
+        vectors[row] = vector
+    todo = [row for row in range(len(papers)) if row not in carried]
     progress("embed", 0, len(todo))
     for start in range(0, len(todo), _EMBED_AT_ONCE):
         rows = todo[start : start + _EMBED_AT_ONCE]
         vectors[rows] = embedder.embed_passages([dense_text(papers[row]) for row in rows])
         progress("embed", start + len(rows), len(todo))
-    return vectors, len(todo)
-
-
-def _unchanged_rows(papers: Sequence[Paper], before: Store) -> list[int]:
-    """Rows of the papers whose embedded text stands in the previous generation as it is now."""
-    known = set(before.ids)
-    rows = [row for row, paper in enumerate(papers) if paper.paper_id in known]
-    was = before.papers([papers[row].paper_id for row in rows])
-    return [row for row, old in zip(rows, was, strict=True) if dense_text(old) == dense_text(papers[row])]
+    return vectors

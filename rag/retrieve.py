@@ -39,7 +39,7 @@ class Retriever:
         if not ids:
             return []
         cosines = store.vectors(ids) @ vector
-        shares = lexical[[store.row(key) for key in ids]] / max(float(lexical.max()), 1e-9)
+        shares = lexical[store.rows(ids)] / max(float(lexical.max()), 1e-9)
         scores = cosines + LEXICAL_WEIGHT * shares
         best = np.argsort(-scores, kind="stable")[:top_k]
         papers = store.papers([ids[i] for i in best])

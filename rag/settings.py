@@ -7,7 +7,6 @@ test holds that file to this one.
 import difflib
 import ipaddress
 import os
-from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -49,16 +48,25 @@ class Settings(BaseSettings):
         "", description="Path of a GGUF; none for answers without a model; empty for the bundled one, if there is one."
     )
     gpu_layers: int = Field(-1, ge=-1, description="Layers of the model to run on a GPU; -1 for all.")
-    n_ctx: int = Field(8192, ge=1, description="Context window in tokens; at most the model's own is used.")
-    threads: int = Field(0, ge=0, description="Threads for the model; 0 to choose by processor.")
-    batch: int = Field(512, ge=1, description="Prompt tokens evaluated at once.")
-    max_tokens: int = Field(320, ge=1, description="Longest answer in tokens.")
+    n_ctx: int = Field(
+        8192, ge=1, le=1_048_576, description="Context window in tokens; at most the model's own is used."
+    )
+    threads: int = Field(0, ge=0, le=512, description="Threads for the model; 0 to choose by processor.")
+    batch: int = Field(512, ge=1, le=16_384, description="Prompt tokens evaluated at once.")
+    max_tokens: int = Field(320, ge=1, le=100_000, description="Longest answer in tokens.")
     temperature: float = Field(0.0, ge=0.0, le=2.0, description="0 always takes the likeliest token.")
     seed: int = Field(0, ge=0, description="Of the draws made with a temperature above 0.")
 
     discord_token: SecretStr = Field(SecretStr(""), description="Token of the Discord bot.")
     discord_api_base: str = Field("", description="For tests against a local Discord; loopback only.")
     discord_gateway: str = Field("", description="For tests against a local Discord; loopback only.")
+
+    @field_validator("store", mode="before")
+    @classmethod
+    def _not_empty(cls, folder: object) -> object:
+        if str(folder) in {"", "."}:
+            raise ValueError("must be a folder of its own, such as store")
+        return folder
 
     @field_validator("discord_api_base", "discord_gateway")
     @classmethod
@@ -116,9 +124,4 @@ def _is_loopback(host: str) -> bool:
 
 def _bundled_model() -> Path | None:
     """The GGUF in `models/`, if one is shipped."""
-    try:
-        folder = files("models")
-    except ModuleNotFoundError:
-        return None
-    found = sorted(str(entry) for entry in folder.iterdir() if entry.name.endswith(".gguf"))
-    return Path(found[0]) if found else None
+    return next(iter(sorted((Path(__file__).parent.parent / "models").glob("*.gguf"))), None)

@@ -13,6 +13,7 @@ import contextlib
 import datetime
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
@@ -26,7 +27,7 @@ from rag.errors import StoreDamaged, StoreError, StoreIncompatible
 from rag.generations import current, make_current, new_name, remove_all_but
 from rag.lexical import LexicalIndex
 from rag.manifest import SCHEMA, DumpSummary, Embedding, Manifest
-from rag.passages import dense_text, lexical_text
+from rag.passages import lexical_text
 from rag.types import Embedder, Embeddings, Paper, Source
 
 _COLLECTION = "papers"
@@ -36,24 +37,34 @@ _HNSW = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_sea
 
 
 class Store:
-    """One generation, open for reading. Any number of threads and processes may read."""
+    """One generation, open for reading. Any number of threads and processes may read.
+
+    Chroma opens its database for writing even to read it, so the folder must be writable.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Open a finished generation. Raises StoreDamaged or StoreIncompatible."""
         self.folder = folder
         self.manifest = Manifest.read(folder)
+        database = folder / "chroma" / "chroma.sqlite3"
+        if database.exists() and not os.access(database, os.W_OK):
+            raise StoreError(
+                f"{database} is read-only, and Chroma cannot open it so.",
+                f"Run: chmod -R u+w {folder}, or copy the store.",
+            )
         with _translated(folder):
             self._client = _client(folder)
             self._papers = self._client.get_collection(_COLLECTION, embedding_function=None)
             count = self._papers.count()
         self.ids: tuple[str, ...] = _read_ids(folder)
-        if not count == len(self.ids) == self.manifest.papers:
+        self.lexical = LexicalIndex.load(folder / "words")
+        if not count == len(self.ids) == self.lexical.size == self.manifest.papers:
             raise StoreDamaged(
-                f"{folder} holds {count} embeddings and {len(self.ids)} word counts for {self.manifest.papers} papers.",
+                f"{folder} holds {count} embeddings, {len(self.ids)} ids and the words of {self.lexical.size} papers "
+                f"instead of {self.manifest.papers} of each.",
                 _REBUILD,
             )
         self._rows = {key: row for row, key in enumerate(self.ids)}
-        self.lexical = LexicalIndex.load(folder / "words", count)
 
     def check_embedder(self, embedder: Embedder) -> None:
         """Raise StoreIncompatible unless queries would be embedded as the papers were."""
@@ -74,9 +85,12 @@ class Store:
         ids: list[str] = found["ids"][0]
         return ids
 
-    def row(self, paper_id: str) -> int:
-        """The row of a paper in the word index."""
-        return self._rows[paper_id]
+    def rows(self, ids: Sequence[str]) -> list[int]:
+        """The rows of these papers in the word index. Raises StoreDamaged for an id that is not there."""
+        try:
+            return [self._rows[key] for key in ids]
+        except KeyError as exc:
+            raise self._lost(exc.args[0]) from exc
 
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         """The papers with these ids, in this order. Raises StoreDamaged for an id that is not there."""
@@ -105,8 +119,11 @@ class Store:
                 found |= {key: convert(key, value) for key, value in zip(rows["ids"], rows[column], strict=True)}
         missing = [key for key in ids if key not in found]
         if missing:
-            raise StoreDamaged(f"{self.folder} has lost the paper {missing[0]!r}.", _REBUILD)
+            raise self._lost(missing[0])
         return [found[key] for key in ids]
+
+    def _lost(self, paper_id: str) -> StoreDamaged:
+        return StoreDamaged(f"{self.folder} has lost the paper {paper_id!r}.", _REBUILD)
 
 
 def open_store(root: Path) -> Store:
@@ -176,7 +193,6 @@ def _write(folder: Path, papers: Sequence[Paper], vectors: Embeddings, manifest:
             collection.add(
                 ids=[paper.paper_id for paper in some],
                 embeddings=embeddings,
-                documents=[dense_text(paper) for paper in some],
                 metadatas=[_metadata_of(paper) for paper in some],
             )
     finally:
@@ -190,7 +206,10 @@ def _batches(items: Any, size: int) -> Iterator[Any]:
 
 
 def _metadata_of(paper: Paper) -> dict[str, str | int]:
-    """Chroma's metadata: the whole record as JSON, its digest, and the year to filter on."""
+    """Chroma's metadata: the whole record as JSON, its digest, and the year to filter on.
+
+    Chroma's own `documents` stay empty: it would index their text a second time, at twice the disk and time.
+    """
     metadata: dict[str, str | int] = {"record": json.dumps(asdict(paper)), "digest": digest(paper)}
     if paper.date and paper.date[:4].isdecimal():
         metadata["year"] = int(paper.date[:4])
@@ -200,7 +219,7 @@ def _metadata_of(paper: Paper) -> dict[str, str | int]:
 def _paper_of(_: str, metadata: dict[str, str]) -> Paper:
     record: dict[str, Any] = json.loads(metadata["record"])
     record["sources"] = [Source(**source) for source in record["sources"]]
-    for field in ("authors", "links", "sources"):
+    for field in ("authors", "categories", "links", "sources"):
         record[field] = tuple(record[field])
     return Paper(**record)
 
@@ -223,17 +242,21 @@ def _translated(folder: Path) -> Iterator[None]:
         raise StoreError(
             f"Cannot write {folder}: {exc.strerror or exc}.", "Free some space or set FOOTNOTE_STORE to another folder."
         ) from exc
-    except (chromadb.errors.ChromaError, ValueError, RuntimeError, AttributeError) as exc:
-        # AttributeError is what chromadb raises on the second try at a database that is none.
+    except (chromadb.errors.ChromaError, ValueError, RuntimeError, AttributeError, KeyError, TypeError) as exc:
+        # AttributeError is what chromadb raises on the second try at a database that is none; the last two
+        # come of records that are not ours.
         raise StoreDamaged(f"Chroma cannot use {folder}: {exc}.", _REBUILD) from exc
 
 
 def _read_ids(folder: Path) -> tuple[str, ...]:
     path = folder / "words" / "ids.json"
     try:
-        return tuple(json.loads(path.read_text(encoding="utf-8")))
+        ids = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
         raise StoreDamaged(f"Cannot read {path}: {exc}.", _REBUILD) from exc
+    if not isinstance(ids, list) or not all(isinstance(key, str) for key in ids):
+        raise StoreDamaged(f"{path} is no list of ids.", _REBUILD)
+    return tuple(ids)
 
 
 def _short(value: object) -> str:

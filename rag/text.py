@@ -6,18 +6,19 @@ Knows nothing of dumps, models or markers.
 import re
 import unicodedata
 
-LINK = re.compile(r"https?://[^\s<>\"{}|\\^`]+")
+LINK = re.compile(r"https?://[^\s<>\"{}|\\^`]{1,2000}")
 _TRAILING = ".,;:!?'"
 
 # A stop ends a sentence only if what follows can begin one and what precedes is no abbreviation.
 _STOP = re.compile(
-    r"[.!?]+[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0-9$\\α-ωΑ-Ω])"
+    r"(?<![.!?])[.!?]++[\"'”’)\]]{0,4}+\s++(?=[\"'“‘(\[]?[A-Z0-9$\\α-ωΑ-Ω])"
     r"|(?<=[a-z]{3})\.(?=[A-Z][a-z]*[ ,])"  # a space was lost: "performance.In contrast"
 )
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(\[~])(?:e\.g|i\.e|cf|vs|etc|al|resp|approx|ca|w\.r\.t|viz|Fig|Figs|Eq|Eqs|Sec|Ref|Refs|Tab|No|Nos"
     r"|Dr|Prof|Mr|Mrs|Ms|St|Inc|Ltd|Jr|Sr|(?:[A-Z]\.)*[A-Z])\.$"
 )
+_LONGEST_ABBREVIATION = 24
 _ENDS_ANYWAY = re.compile(r"(?:etc|al|[A-Z])\.$")
 
 
@@ -74,7 +75,7 @@ def sentences(text: str) -> tuple[str, ...]:
     """
     cuts, start = [], 0
     for match in _STOP.finditer(text):
-        head = text[start : match.start() + 1]
+        head = text[max(start, match.start() - _LONGEST_ABBREVIATION) : match.start() + 1]
         if text[match.start()] == "." and _ABBREVIATION.search(head):
             following = text[match.end() : match.end() + 12]
             if not (_ENDS_ANYWAY.search(head) and re.match(r"(?:We|Our|The|This|In|However|To|It|A|An)\b", following)):
@@ -94,4 +95,4 @@ def unmarked(text: str) -> str:
     return _MARKER_LIKE.sub(r"(\1)", text)
 
 
-_MARKER_LIKE = re.compile(r"\[\s*(\d[\d\s,;-]*)\]")
+_MARKER_LIKE = re.compile(r"[\[【［]\s?(\d[\d\s,;-]{0,40})[\]】］]")

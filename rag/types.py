@@ -37,6 +37,15 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """Something in a dump that was used, but not as it stands."""
+
+    path: str
+    line: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Paper:
     """One paper: a single record as read from a dump, or several of them merged."""
 
@@ -49,6 +58,7 @@ class Paper:
     """ISO 8601, as precise as the dump was: "2022-12-22", "2022-12" or "2022"."""
     votes: int | None = None
     url: str | None = None
+    categories: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     """Web addresses named in the abstract, in order."""
     sources: tuple[Source, ...] = ()

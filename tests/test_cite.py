@@ -46,6 +46,8 @@ def test_markers_are_written_one_way(written: str, text: str, markers: list[int]
         ("It is fast [1, 9] and [0].", "It is fast [1] and.", ["[9]", "[0]"]),
         ("It is fast [1", "It is fast", ["[1"]),
         ("It is fast [", "It is fast", ["["]),
+        ("It is fast [【9】7].", "It is fast.", ["[9]", "[7]"]),
+        ("It is fast 【" + "1" * 5_000 + "】.", "It is fast 【" + "1" * 5_000 + "】.", []),
     ],
 )
 def test_unknown_or_unfinished_marker_is_dropped_and_reported(written: str, text: str, dropped: list[str]) -> None:

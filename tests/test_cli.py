@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from bot import cli
 from rag.generations import writing
 from rag.store import Store
-from tests.conftest import PLANETS, WordEmbedder
+from tests.conftest import PLANETS, ROOT, WordEmbedder
 from tests.gguf_models import write_gguf
 
 Run = Callable[..., tuple[int, str, str]]
@@ -30,7 +32,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], emb
 
     def run(*arguments: str, stdin: str | bytes = b"") -> tuple[int, str, str]:
         data = stdin.encode() if isinstance(stdin, str) else stdin
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", errors="replace"))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8"))
         try:
             code = cli.main(list(arguments))
         except SystemExit as exit_:
@@ -152,6 +154,26 @@ def test_lines_are_answered_in_order_and_a_bad_one_does_not_end_the_run(run: Run
     assert run("ask", "--jsonl", stdin=lines[0])[0] == 0
 
 
+@pytest.mark.parametrize("command", ["ask", "search"])
+def test_argument_with_jsonl_is_refused(command: str, run: Run, planets: Store) -> None:
+    code, out, _ = run(command, "x", "--jsonl")
+    assert (code, json.loads(out)["error"]) == (2, "With --jsonl questions come from standard input alone.")
+
+
+def test_odd_history_and_ids_make_bad_lines_or_none(run: Run, planets: Store, tiny_gguf: Path) -> None:
+    lines = [
+        '{"id": NaN, "question": "x"}',
+        json.dumps({"id": 1, "question": QUESTION, "history": ["a \ud800 b", "", "c\nd\x1b"]}),
+        json.dumps({"id": 2, "question": QUESTION, "history": ["x" * 9_000]}),
+    ]
+    code, out, _ = run("ask", "--jsonl", "--model", str(tiny_gguf), stdin="\n".join(lines))
+    first, second, third = (json.loads(line) for line in out.splitlines())
+    assert code == 1
+    assert "NaN is no JSON" in first["error"]
+    assert second["mode"] == "write"
+    assert "at most 8,000" in third["error"]
+
+
 def test_bytes_that_are_no_text_make_a_bad_line(run: Run, planets: Store) -> None:
     code, out, _ = run(
         "ask",
@@ -186,6 +208,25 @@ def test_chat_answers_follow_ups_and_goes_on_after_a_bad_question(run: Run, plan
     assert "It trains in 3 hours [1]." in out.split("[1] Mercury")[-2]
     assert "at most 8,000 can be read" in err
     assert out.count("\n[1] Mercury: A Small Model") == 2
+
+
+def test_chat_survives_bytes_that_are_no_text(run: Run, planets: Store) -> None:
+    code, out, _ = run("chat", stdin=b"what accuracy does \xff Mercury reach?\n")
+    assert code == 0
+    assert "71.5% accuracy" in out
+
+
+def test_status_tells_of_a_missing_store_and_of_other_embeddings(
+    run: Run, planets: Store, embedder: WordEmbedder
+) -> None:
+    embedder.fingerprint = "f" * 64
+    code, out, _ = run("status", "--json")
+    status = json.loads(out)
+    assert (code, status["papers"], status["error"]) == (4, 3, status["problems"][0].split(" Run:")[0])
+    assert "was built with the embedding model 'words'" in status["error"]
+    shutil.rmtree("store")
+    code, out, _ = run("status", "--json")
+    assert (code, json.loads(out)["error"], json.loads(out)["generation"]) == (4, "store holds no papers.", None)
 
 
 def test_status_shows_what_serves_without_secrets(
@@ -254,8 +295,20 @@ def spoil_json(path: Path) -> None:
             78,
             "Cannot read the model gone.gguf: No such file or directory. Set FOOTNOTE_MODEL",
         ),
-        (["search", "x", "-k", "99"], None, 78, "FOOTNOTE_TOP_K: Input should be less than or equal to 20"),
+        (["ask", QUESTION, "--store", ""], None, 78, "FOOTNOTE_STORE: must be a folder of its own, such as store"),
         (["rebuild", "gone.txt"], None, 1, "There is no dump at gone.txt."),
+        (
+            ["rebuild", "bad.jsonl"],
+            lambda _: Path("bad.jsonl").write_bytes(b'{"title": "\xff"}'),
+            1,
+            "bad.jsonl:1: not UTF-8: byte 0xff at column 12.",
+        ),
+        (
+            ["rebuild", "long.jsonl"],
+            lambda _: Path("long.jsonl").write_bytes(b"x" * 50_000_000),
+            1,
+            "long.jsonl:1: a line of 50,000,000 bytes; the limit is 8,388,608.",
+        ),
         (
             ["rebuild", "empty.txt"],
             lambda _: Path("empty.txt").touch(),
@@ -329,7 +382,15 @@ def test_two_rebuilds_at_once(run: Run, planets: Store, write_dump: Callable[...
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["nonsense"], ["ask", "a", "b"], ["ask", "--json", "--jsonl"], ["rebuild", "--nonsense"]]
+    "arguments",
+    [
+        [],
+        ["nonsense"],
+        ["ask", "a", "b"],
+        ["ask", "--json", "--jsonl"],
+        ["rebuild", "--nonsense"],
+        ["search", "x", "-k", "99"],
+    ],
 )
 def test_wrong_usage_exits_2(arguments: list[str], run: Run) -> None:
     code, out, err = run(*arguments)
@@ -342,6 +403,45 @@ def test_wrong_setting_exits_78(run: Run, monkeypatch: pytest.MonkeyPatch) -> No
     code, _, err = run("status")
     assert code == 78
     assert "FOOTNOTE_N_CTX: Input should be a valid integer" in err
+
+
+def test_dump_that_vanishes_while_it_is_read(
+    run: Run, planets: Store, write_dump: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [write_dump(PLANETS, "a.jsonl"), write_dump(PLANETS, "b.jsonl")]
+    monkeypatch.setattr(cli, "_show_progress", lambda *_: paths[1].unlink(missing_ok=True))
+    code, _, err = run("rebuild", *map(str, paths))
+    assert code == 1
+    assert "b.jsonl: No such file or directory. Check the path, then run the rebuild again." in err
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code", "error"),
+    [
+        ("<&-", 2, "footnote: Nothing was asked. Run: footnote ask QUESTION, or pipe it in.\n"),
+        ("</dev/null", 2, 'footnote: The question is empty. Ask one: footnote ask "What is a transformer?"\n'),
+        ("--store nowhere x", 4, "footnote: nowhere holds no papers. Run: footnote rebuild seeds/ --store nowhere\n"),
+    ],
+)
+def test_odd_standard_streams(redirection: str, code: int, error: str) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m bot.cli ask {redirection}", shell=True, capture_output=True, text=True, env=_at_root()
+    )
+    assert (done.returncode, done.stderr) == (code, error)
+
+
+def test_output_that_cannot_be_written(planets: Store) -> None:
+    for redirection, expected in (
+        (">/dev/full", "footnote: Cannot write the output: No space left on device.\n"),
+        ("| true", ""),
+    ):
+        command = f"set -o pipefail; {sys.executable} -m bot.cli status --json {redirection}"
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=_at_root())
+        assert (done.returncode, done.stderr) == (1, expected)
+
+
+def _at_root() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "FOOTNOTE_MODEL": "none"}
 
 
 def test_interrupt_exits_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,6 +90,11 @@ def test_control_tokens_that_do_not_end_are_forbidden() -> None:
     assert MarkerMask(MarkerRules(vocabulary, {1})).forbidden.tolist() == [1]
 
 
+def test_vocabulary_that_cannot_finish_a_marker_opens_none() -> None:
+    vocabulary = Vocabulary((b"[", b"]", b"a"), ends=frozenset(), control=frozenset())
+    assert MarkerMask(MarkerRules(vocabulary, {1})).forbidden.tolist() == [0, 1]
+
+
 def test_accepting_what_is_not_allowed_is_an_error() -> None:
     with pytest.raises(Forbidden):
         MarkerMask(MarkerRules(VOCABULARY, {2})).accept(PIECES.index(b"[1"))

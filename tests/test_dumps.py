@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,8 @@ from rag.dumps import find_dumps, read_dump
 from rag.dumps.lines import MAX_LINE_BYTES, Line
 from rag.dumps.listing import page_year, parse
 from rag.errors import DumpError
-from rag.types import Paper, Rejected
+from rag.text import sentences
+from rag.types import Note, Paper, Rejected
 from tests.conftest import SEEDS
 
 ABSTRACT = "We present a model. " * 20
@@ -19,7 +22,7 @@ ABSTRACT = "We present a model. " * 20
 
 def read(text: str, *, spaced: bool = True, year: int | None = None) -> list[Paper | Rejected]:
     lines = [Line(number, line) for number, line in enumerate(text.split("\n"), 1)]
-    return list(parse(lines, "page.txt", spaced, year))
+    return [record for record in parse(lines, "page.txt", spaced, year) if not isinstance(record, Note)]
 
 
 def papers(text: str, *, spaced: bool = True, year: int | None = None) -> list[Paper]:
@@ -142,6 +145,39 @@ def test_year_of_a_page_is_after_the_years_it_prints() -> None:
     assert page_year([Line(1, "Jan 26")]) is None
 
 
+def test_guessed_year_is_noted_once_a_page(write_dump: Callable[..., Path]) -> None:
+    page = "".join(
+        f"Title {i}\n\n{ABSTRACT}\n\n• 2 authors\n·\n{date}\n\n"
+        for i, date in enumerate(["May 1, 2019", "Jan 26", "Jan 27"])
+    )
+    dump = read_dump(write_dump(page, "page.txt"))
+    assert [paper.date for paper in dump.papers] == ["2019-05-01", "2020-01-26", "2020-01-27"]
+    assert [(note.line, note.why) for note in dump.notes] == [(15, "dates without a year are taken to be of 2020")]
+
+
+@pytest.mark.parametrize("title", ["Llama 3", "Gemma 3", "Maybe 4", "Mars 5", "Octopus 12"])
+def test_title_that_looks_a_little_like_a_date_is_a_title(title: str) -> None:
+    page = f"First\n{ABSTRACT}\n{title}\n{ABSTRACT}\nThird\n{ABSTRACT}"
+    assert [paper.title for paper in papers(page, spaced=False)] == ["First", title, "Third"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "*" + " " * 50_000 + "x",
+        "• " + "1" * 50_000 + " authors",
+        "." * 50_000,
+        "(" * 50_000,
+        "https://a" + ")" * 50_000,
+    ],
+)
+def test_hostile_line_takes_no_time(line: str) -> None:
+    started = time.monotonic()
+    read(f"Title\n\n{ABSTRACT}\n\n{line}\n\n{ABSTRACT} {line}", spaced=True)
+    list(sentences(line))
+    assert time.monotonic() - started < 5  # it took minutes once; this is no timing but a hang
+
+
 def test_date_of_an_unknown_year_is_left_out() -> None:
     assert papers(f"Title\n\n{ABSTRACT}\n\n• 2 authors\n·\nJan 26\n")[0].date is None
 
@@ -190,6 +226,35 @@ def test_json_lines_keep_ids_and_fields(write_dump: Callable[..., Path]) -> None
     )
 
 
+def test_json_lines_in_other_shapes(write_dump: Callable[..., Path]) -> None:
+    record = {
+        "id": "",
+        "_id": "a  b",
+        "title": 2012,
+        "abstract": "",
+        "text": "Text.",
+        "authors": "A. One, B. Two and C. Three",
+        "doi": "https://doi.org/10.1/x",
+        "categories": "cs.CL cs.AI",
+        "date": "Dec 22, 2022",
+        "url": "javascript:alert(1)",
+    }
+    dump = read_dump(write_dump(json.dumps(record) + "\n"))
+    (paper,) = dump.papers
+    assert (paper.paper_id, paper.title, paper.abstract) == ("a  b", "2012", "Text.")
+    assert (paper.authors, paper.categories) == (("A. One", "B. Two", "C. Three"), ("cs.CL", "cs.AI"))
+    assert (paper.date, paper.url) == (None, "https://doi.org/10.1/x")
+    assert [note.why for note in dump.notes] == [
+        "the date 'Dec 22, 2022' is left out: it is not like 2022-12-22",
+        "the url 'javascript:alert(1)' is left out: it is no web address",
+    ]
+
+
+def test_unreadable_first_line_does_not_hide_the_format(write_dump: Callable[..., Path]) -> None:
+    dump = read_dump(write_dump(b'\xff\n{"title": "T", "abstract": "A"}\n'))
+    assert (dump.format, len(dump.papers), [place.line for place in dump.rejected]) == ("jsonl", 1, [1])
+
+
 def test_beir_corpus_lines(write_dump: Callable[..., Path]) -> None:
     (paper,) = read_dump(write_dump(json.dumps({"_id": 4983, "title": "Title", "text": "Abstract."}) + "\n")).papers
     assert (paper.paper_id, paper.abstract) == ("4983", "Abstract.")
@@ -203,7 +268,8 @@ def test_beir_corpus_lines(write_dump: Callable[..., Path]) -> None:
         ('{"title": "T"}', 'no "abstract"'),
         ('{"title": "?!", "abstract": "A"}', 'no "title"'),
         ('{"title": ["T"], "abstract": "A"}', '"title" is not a text'),
-        ('{"title": "T", "abstract": "A", "authors": [1]}', '"authors" is not a list of names'),
+        ('{"title": "T", "abstract": "A", "authors": [1]}', '"authors" is not a list of texts'),
+        ('{"id": "\\u0007", "title": "T", "abstract": "A"}', "an id that cannot be kept: '\\x07'"),
         ("[" * 100_000, "not JSON: nested too deeply"),
     ],
 )
@@ -253,4 +319,25 @@ def test_folder_without_dumps_is_an_error(tmp_path: Path) -> None:
 
 def test_file_named_twice_is_read_once(write_dump: Callable[..., Path], tmp_path: Path) -> None:
     path = write_dump([("T", "A")])
-    assert find_dumps([path, tmp_path, path]) == [path]
+    assert find_dumps([path, tmp_path, Path("dump.jsonl"), path]) == [path]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: os.mkfifo(path), r"odd is not a regular file"),
+        (lambda path: path.symlink_to("nowhere"), r"There is no dump at .*odd"),
+    ],
+)
+def test_what_is_no_file_is_an_error_and_not_skipped(
+    make: Callable[[Path], None], message: str, tmp_path: Path
+) -> None:
+    make(tmp_path / "odd")
+    for paths in ([tmp_path / "odd"], [tmp_path]):
+        with pytest.raises(DumpError, match=message):
+            find_dumps(paths)
+
+
+def test_overlong_name_is_an_error() -> None:
+    with pytest.raises(DumpError, match="File name too long"):
+        find_dumps([Path("x" * 300)])

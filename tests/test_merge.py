@@ -35,7 +35,7 @@ def test_rewritten_link_of_one_dump_is_not_kept_and_is_reported(seeds: Merged) -
     paper = next(paper for paper in seeds.papers if paper.title.startswith("Control LLM"))
     assert paper.links == ("https://github.com/linkedin/ControlLLM", "https://huggingface.co/ControlLLM")
     assert (paper.author_count, paper.date) == (7, "2025-01-19")
-    assert [(Path(place.path).name[:3], place.line) for place in seeds.disagreements] == [("000", 89)]
+    assert [(Path(place.path).name[:3], place.line) for place in seeds.notes] == [("000", 89)]
 
 
 def test_titles_are_one_up_to_case_punctuation_and_spacing() -> None:
@@ -45,7 +45,8 @@ def test_titles_are_one_up_to_case_punctuation_and_spacing() -> None:
 
 def test_ids_of_the_dump_are_kept_and_tell_papers_apart() -> None:
     merged = merge([record("Same", paper_id="a/1"), record("Same", paper_id="b"), record("Other", paper_id="a/1")])
-    assert [paper.paper_id for paper in merged.papers] == ["a/1", "b"]
+    assert [(paper.paper_id, paper.title) for paper in merged.papers] == [("a/1", "Other"), ("b", "Same")]
+    assert [note.why for note in merged.notes] == ["another title of 'Other' was kept"]
 
 
 def test_the_abstract_most_records_give_wins_then_the_last_read() -> None:

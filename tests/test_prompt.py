@@ -67,6 +67,12 @@ def test_earlier_questions_are_shown_and_go_before_the_last_passage() -> None:
     assert "[1] Title 1" in tight
 
 
+def test_whole_only_passage_is_shown_without_history_before_it_is_cut() -> None:
+    whole = build_prompt("Why so?", PAPERS[:1], (), words, 10_000)
+    room = words(whole.messages)
+    assert build_prompt("Why so?", PAPERS[:1], ["an earlier question of many words? " * 20], words, room) == whole
+
+
 def test_question_too_long_for_the_model_is_the_questions_error() -> None:
     with pytest.raises(QuestionError, match="The question is too long for the model"):
         build_prompt("why " * 5_000, PAPERS, (), words, 3 * RULES)

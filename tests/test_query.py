@@ -3,7 +3,7 @@
 import pytest
 
 from rag.errors import QuestionError
-from rag.query import LONGEST_QUESTION, read_question, standalone_query
+from rag.query import LONGEST_QUESTION, read_history, read_question, standalone_query
 
 EARLIER = "what is MUDDFormer?"
 
@@ -57,6 +57,12 @@ def test_overlong_question_is_refused_with_its_length() -> None:
     with pytest.raises(QuestionError, match=r"100,000 characters; at most 8,000"):
         read_question("x" * 100_000)
     assert len(read_question("x" * LONGEST_QUESTION)) == LONGEST_QUESTION
+
+
+def test_history_is_read_like_questions_and_blank_ones_are_left_out() -> None:
+    assert read_history(["what\x1b[2J?", " ", "", "who\ud800?"]) == ("what [2J?", "who ?")
+    with pytest.raises(QuestionError, match="at most 8,000"):
+        read_history(["x" * 9_000])
 
 
 def test_control_characters_are_taken_out_of_a_question() -> None:

@@ -45,6 +45,8 @@ def test_environment_wins_over_file_and_arguments_over_both(tmp_path: Path, monk
             "ws://127.0.0.1.evil.example/gw",
             "FOOTNOTE_DISCORD_GATEWAY: must be a loopback address",
         ),
+        ("FOOTNOTE_THREADS", "100000", "FOOTNOTE_THREADS: Input should be less than or equal to 512"),
+        ("FOOTNOTE_STORE", "", "FOOTNOTE_STORE: must be a folder of its own"),
         ("FOOTNOTE_GPU_LAYER", "3", r"FOOTNOTE_GPU_LAYER is no setting\. Did you mean FOOTNOTE_GPU_LAYERS\?"),
         ("FOOTNOTE_ZZZ", "3", r"FOOTNOTE_ZZZ is no setting\. See \.env\.example"),
     ],

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from rag.errors import StoreBusy, StoreDamaged, StoreError, StoreIncompatible, S
 from rag.generations import writing
 from rag.manifest import Embedding
 from rag.rebuild import rebuild
+from rag.retrieve import Retriever
 from rag.store import Store, digest, open_store, write_generation
 from rag.types import Paper, Source
 from tests.conftest import PLANETS, WordEmbedder
@@ -28,6 +30,7 @@ def test_papers_come_back_as_they_went_in(tmp_path: Path, embedder: WordEmbedder
         "2024-05",
         7,
         "https://a.b",
+        ("cs.CL",),
         ("https://c.d",),
         (Source("x", 3),),
     )
@@ -61,7 +64,7 @@ def test_manifest_says_what_it_is_made_of(planets: Store) -> None:
 
 
 def test_no_store_is_missing_and_says_how_to_build_one(tmp_path: Path) -> None:
-    with pytest.raises(StoreMissing, match=r"holds no papers\. Run: footnote rebuild seeds/"):
+    with pytest.raises(StoreMissing, match=r"holds no papers\. Run: footnote rebuild seeds/ --store /"):
         open_store(tmp_path / "store")
 
 
@@ -88,8 +91,11 @@ def _empty(path: Path) -> None:
         (lambda folder: shutil.rmtree(folder / "words"), r"Cannot read .*ids\.json"),
         (
             lambda folder: (folder / "words" / "ids.json").write_text("[]"),
-            r"holds 3 embeddings and 0 word counts for 3 papers",
+            r"holds 3 embeddings, 0 ids and the words of 3 papers instead of 3 of each",
         ),
+        (lambda folder: (folder / "words" / "ids.json").write_text("5"), r"ids\.json is no list of ids"),
+        (lambda folder: (folder.parent / "current").write_bytes(b"\xff"), r"Cannot read .*current"),
+        (lambda folder: (folder.parent / "current").write_text("../elsewhere"), r"which is not there"),
         (lambda folder: _empty(next((folder / "words").glob("data*.npy"))), r"Cannot read the word index in"),
         (lambda folder: (folder / "words" / "params.index.json").unlink(), r"Cannot read the word index in"),
     ],
@@ -104,6 +110,38 @@ def test_half_a_store_is_refused_and_a_rebuild_mends_it(
     assert "footnote rebuild" in error.value.hint
     rebuild([tmp_path / "planets.jsonl"], tmp_path / "store", embedder)
     assert open_store(tmp_path / "store").manifest.papers == len(PLANETS)
+
+
+def _rename_an_id(folder: Path) -> None:
+    path = folder / "words" / "ids.json"
+    path.write_text(json.dumps(["renamed", *json.loads(path.read_text())[1:]]))
+
+
+def _drop_the_records(folder: Path) -> None:
+    with sqlite3.connect(folder / "chroma" / "chroma.sqlite3") as database:
+        database.execute("DELETE FROM embedding_metadata")
+    database.close()
+
+
+@pytest.mark.parametrize("spoil", [_rename_an_id, _drop_the_records])
+def test_damage_found_while_reading_is_told_and_a_rebuild_mends_it(
+    spoil: Callable[[Path], object], planets: Store, tmp_path: Path, embedder: WordEmbedder
+) -> None:
+    planets.close()
+    spoil(planets.folder)
+    damaged = open_store(tmp_path / "store")
+    with pytest.raises(StoreDamaged, match="footnote rebuild"):
+        Retriever(damaged, embedder).search("Mercury Venus Mars", 3)
+    damaged.close()
+    report = rebuild([tmp_path / "planets.jsonl"], tmp_path / "store", embedder)
+    assert (report.papers, report.embedded) == (3, 3)
+
+
+def test_only_generations_are_ever_removed(planets: Store, tmp_path: Path, embedder: WordEmbedder) -> None:
+    (tmp_path / "store" / "gen-data").mkdir()
+    for _ in range(3):
+        rebuild([tmp_path / "planets.jsonl"], tmp_path / "store", embedder)
+    assert (tmp_path / "store" / "gen-data").is_dir()
 
 
 def test_another_versions_store_is_refused(planets: Store, tmp_path: Path) -> None:

@@ -59,4 +59,4 @@ def test_titles_compare_without_case_and_punctuation() -> None:
 
 
 def test_bracketed_numbers_in_papers_are_not_markers() -> None:
-    assert unmarked("[1] x [2, 3] y [ 4 ] [CLS] [0,1]") == "(1) x (2, 3) y (4 ) [CLS] (0,1)"
+    assert unmarked("[1] x [2, 3] y [ 4 ] [CLS] 【5】 [0,1]") == "(1) x (2, 3) y (4 ) [CLS] (5) (0,1)"

@@ -1,10 +1,12 @@
 """Dump files -> records. The format of a file is found by its content; its name does not matter.
 
 Each format is a module with `looks_like(head)` and a pure `parse(lines, ...)`. What cannot be used
-comes out as `Rejected`, with its file, line and reason, in its place between the records.
+comes out as `Rejected`, with its file, line and reason; what was used otherwise than it stands, as `Note`.
 """
 
 import hashlib
+import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -13,9 +15,10 @@ from pathlib import Path
 from rag.dumps import jsonl, listing
 from rag.dumps.lines import read_lines
 from rag.errors import DumpError
-from rag.types import Paper, Rejected
+from rag.types import Note, Paper, Rejected
 
 _HEAD_LINES = 100
+_NAME_ANOTHER = "Name a dump or a folder of dumps: footnote rebuild PATH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,32 +31,43 @@ class Dump:
     sha256: str
     papers: tuple[Paper, ...]
     rejected: tuple[Rejected, ...]
+    notes: tuple[Note, ...]
 
 
 def find_dumps(paths: list[Path]) -> list[Path]:
     """The files to read: each path that is a file, and the files below each that is a folder.
 
-    Hidden files are left out, and a file named twice is read once. Raises DumpError for a path that does not exist and
-    for a folder without files.
+    Hidden files are left out, and a file named twice is read once. Raises DumpError for what does not
+    exist or cannot be looked into, for what is neither file nor folder, and for a folder without files.
     """
     found: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            inside = sorted(
-                p
-                for p in path.rglob("*")
-                if p.is_file() and not any(part.startswith(".") for part in p.relative_to(path).parts)
-            )
-            if not inside:
-                raise DumpError(
-                    f"No dumps in the folder {path}.", "Put dumps there, or name another path: footnote rebuild PATH"
-                )
-            found += inside
-        elif path.exists():
-            found.append(path)
-        else:
-            raise DumpError(f"There is no dump at {path}.", "Name a file or folder that exists: footnote rebuild PATH")
-    return list(dict.fromkeys(found))
+        try:
+            if stat.S_ISDIR(path.stat().st_mode):
+                found += _below(path)
+            else:
+                found.append(path)
+            irregular = next((file for file in found if not stat.S_ISREG(file.stat().st_mode)), None)
+        except FileNotFoundError as exc:
+            raise DumpError(f"There is no dump at {exc.filename}.", _NAME_ANOTHER) from exc
+        except OSError as exc:
+            raise DumpError(f"Cannot read {str(exc.filename)[:200]}: {exc.strerror}.", _NAME_ANOTHER) from exc
+        if irregular:
+            raise DumpError(f"{irregular} is not a regular file.", _NAME_ANOTHER)
+    return list({path.resolve(): path for path in reversed(found)}.values())[::-1]
+
+
+def _below(folder: Path) -> list[Path]:
+    def fail(error: OSError) -> None:
+        raise error
+
+    files: list[Path] = []
+    for parent, folders, names in os.walk(folder, onerror=fail):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        files += [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
+    if not files:
+        raise DumpError(f"No dumps in the folder {folder}.", _NAME_ANOTHER)
+    return files
 
 
 def read_dump(path: Path) -> Dump:
@@ -61,7 +75,7 @@ def read_dump(path: Path) -> Dump:
     before = _sha256(path)
     head = list(islice(read_lines(path), _HEAD_LINES))
     name = jsonl.looks_like(head) or listing.looks_like(head) or "unknown"
-    records: Iterator[Paper | Rejected]
+    records: Iterator[Paper | Rejected | Note]
     if name.startswith("listing"):
         records = listing.parse(
             read_lines(path), str(path), name != "listing-compact", listing.page_year(read_lines(path))
@@ -74,15 +88,17 @@ def read_dump(path: Path) -> Dump:
             fault.fault if fault else "empty" if not any(line.text.strip() for line in head) else "no known dump format"
         )
         records = iter([Rejected(str(path), fault.number if fault else 1, why)])
-    papers, rejected = [], []
-    for record in records:
-        if isinstance(record, Paper):
-            papers.append(record)
-        else:
-            rejected.append(record)
+    found = list(records)
     if _sha256(path) != before:
         raise DumpError(f"{path} changed while it was read.", "Run the rebuild again once it is complete.")
-    return Dump(str(path), name, before, tuple(papers), tuple(rejected))
+    return Dump(
+        path=str(path),
+        format=name,
+        sha256=before,
+        papers=tuple(record for record in found if isinstance(record, Paper)),
+        rejected=tuple(record for record in found if isinstance(record, Rejected)),
+        notes=tuple(record for record in found if isinstance(record, Note)),
+    )
 
 
 def _sha256(path: Path) -> str:

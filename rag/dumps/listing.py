@@ -10,7 +10,7 @@ a page has them they separate paragraphs (`listing-spaced`), and where it has no
     chrome  = "Subscribe", "Daily Papers", the page's own date, ...   (may repeat anywhere)
 
 The page prints no year on dates of its own year ("Jan 26"). Its year is later than every year it does
-print, so it is taken as the latest of those plus one; see `page_year`.
+print; the best guess is the latest of those plus one (`page_year`), and a note says that it is a guess.
 """
 
 import datetime
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 from rag.dumps.lines import Line
 from rag.text import clean, links, title_key
-from rag.types import Paper, Rejected, Source
+from rag.types import Note, Paper, Rejected, Source
 
 CHROME = re.compile(
     r"new|Get trending papers in your email inbox(?: once a day)?!|Subscribe|Daily Papers"
@@ -32,9 +32,16 @@ _MONTHS = {
         ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1
     )
 }
-_DATE = r"(?P<month>[A-Z][a-z]{2,8})\.? (?P<day>\d{1,2})(?:, (?P<year>\d{4}))?(?: (?P<votes>\d+))?"
+_MONTH = (
+    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?"
+    r"|Sept?(?:ember)?|Oct(?:ober)?|(?:Nov|Dec)(?:ember)?)"
+)
+_DATE = rf"(?P<month>{_MONTH})\.? (?P<day>\d{{1,2}})(?:, (?P<year>\d{{4}}))?(?: (?P<votes>\d{{1,6}}))?"
 DATE = re.compile(_DATE)
-BYLINE = re.compile(r"[•*]?\s*(?:(?P<authors>\d+) authors?)?\s*·?\s*(?:" + _DATE + r")?")
+BYLINE = re.compile(rf"[•*]? ?(?:(?P<authors>\d{{1,6}}) authors?)? ?·? ?(?:{_DATE})?")
+_LONGEST_BYLINE = 80
+
+_NO_YEAR = "dates without a year are left out: the page prints no year to tell its own by"
 
 # The longest title in the seeds has 213 characters, the shortest abstract 401.
 LONGEST_TITLE = 300
@@ -55,7 +62,7 @@ def looks_like(head: Iterable[Line]) -> str | None:
     """Name the layout that the first lines of a file have, or None if it is no listing."""
     lines = [line.text.strip() for line in head if not line.fault]
     filled = [line for line in lines if line]
-    bylines = any("•" in line and _is_byline(line) for line in filled)
+    bylines = any("•" in line and _byline(line) for line in filled)
     chrome = any(CHROME.fullmatch(line) for line in filled[:12])
     alternates = len(filled) > 1 and len(filled[0]) <= LONGEST_TITLE // 2 and len(filled[1]) > LONGEST_TITLE
     if not (bylines or chrome or alternates) or not any(len(line) > LONGEST_TITLE // 2 for line in filled):
@@ -66,18 +73,18 @@ def looks_like(head: Iterable[Line]) -> str | None:
 
 
 def page_year(lines: Iterable[Line]) -> int | None:
-    """The year a page was saved in: the latest year printed in its bylines, plus one."""
-    dates = (DATE.fullmatch(line.text.strip()) or BYLINE.fullmatch(line.text.strip()) for line in lines)
-    years = [int(date["year"]) for date in dates if date and date["year"]]
+    """The year a page was saved in, as far as it tells: the latest year printed in its bylines, plus one."""
+    years = [int(date["year"]) for line in lines if (date := _byline(line.text)) and date["year"]]
     return max(years) + 1 if years else None
 
 
-def parse(lines: Iterable[Line], path: str, spaced: bool, year: int | None) -> Iterator[Paper | Rejected]:
+def parse(lines: Iterable[Line], path: str, spaced: bool, year: int | None) -> Iterator[Paper | Rejected | Note]:
     """Yield each record of a page as a paper, or as rejected with its line and the reason.
 
     `spaced`: blank lines separate paragraphs. `year`: of dates that print none.
     """
     record: _Record | None = None
+    guessed = False
     in_chrome = True
     paragraphs = _with_next(_paragraphs(lines, spaced))
     for line, following in paragraphs:
@@ -87,8 +94,12 @@ def parse(lines: Iterable[Line], path: str, spaced: bool, year: int | None) -> I
             continue
         if in_chrome and re.match(r"Subscribe\S", text):
             text = text.removeprefix("Subscribe")
-        if record and not in_chrome and _is_byline(text):
+        if record and not in_chrome and _byline(text):
             record.byline.append(text)
+            byline = _byline(text)
+            if byline and byline["month"] and not byline["year"] and not guessed:
+                guessed = True
+                yield Note(path, line.number, f"dates without a year are taken to be of {year}" if year else _NO_YEAR)
         elif record and not in_chrome and _belongs(line, record, following):
             record.paragraphs.append(text)
             record.faults += [f"line {line.number}: {line.fault}"] if line.fault else []
@@ -106,7 +117,7 @@ def _paragraphs(lines: Iterable[Line], spaced: bool) -> Iterator[Line]:
     block: list[Line] = []
     for line in lines:
         text = clean(line.text)
-        if spaced and text and not line.fault and not _is_byline(text) and not CHROME.fullmatch(text):
+        if spaced and text and not line.fault and not _byline(text) and not CHROME.fullmatch(text):
             block.append(line._replace(text=text))
             continue
         if block:
@@ -128,8 +139,11 @@ def _with_next(lines: Iterable[Line]) -> Iterator[tuple[Line, Line | None]]:
         yield previous, None
 
 
-def _is_byline(text: str) -> bool:
-    return bool(text) and BYLINE.fullmatch(text) is not None
+def _byline(text: str) -> re.Match[str] | None:
+    """What a line says if it is a byline or a part of one; None for blank lines and all others."""
+    if len(text) > _LONGEST_BYLINE or not (text := clean(text)):
+        return None
+    return BYLINE.fullmatch(text)
 
 
 def _belongs(line: Line, record: _Record, following: Line | None) -> bool:
