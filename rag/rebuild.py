@@ -4,13 +4,14 @@ Knows nothing of how a format is read or how a generation lies on disk.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from rag.dumps import Dump, find_dumps, read_dump
+from rag.dumps import Dump, read_dump
+from rag.dumps.files import DumpFile, find_dumps
 from rag.errors import DumpError, StoreError
 from rag.generations import writing
 from rag.manifest import DumpSummary, Embedding
@@ -105,12 +106,14 @@ def rebuild(paths: Sequence[Path], root: Path, embedder: Embedder, progress: Pro
     )
 
 
-def _read(paths: Sequence[Path], progress: Progress) -> list[Dump]:
-    dumps = []
-    for number, path in enumerate(paths):
-        progress("read", number, len(paths))
-        dumps.append(read_dump(path))
-    progress("read", len(paths), len(paths))
+def _read(files: Iterable[DumpFile], progress: Progress) -> list[Dump]:
+    dumps: list[Dump] = []
+    records = 0
+    for file in files:
+        dumps.append(read_dump(file))
+        records += len(dumps[-1].papers)
+        progress("read", records, 0)
+    progress("read", records, records)
     return dumps
 
 

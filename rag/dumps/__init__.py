@@ -1,24 +1,28 @@
 """Dump files -> records. The format of a file is found by its content; its name does not matter.
 
-Each format is a module with `looks_like(head)` and a pure `parse(lines, ...)`. What cannot be used
-comes out as `Rejected`, with its file, line and reason; what was used otherwise than it stands, as `Note`.
+Each format is a module with two functions:
+
+    looks_like(head)           the first bytes of a file -> the format's name, or None
+    read(open_, name, format)  the file -> Paper, Rejected and Note, in order, streamed
+
+What cannot be used comes out as `Rejected`, with its file, line and reason; what was used otherwise than
+it stands, as `Note`.
 """
 
 import hashlib
-import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from rag.dumps import jsonl, listing
+from rag.dumps.files import Broken, DumpFile
 from rag.dumps.lines import read_lines
 from rag.errors import DumpError
 from rag.types import Note, Paper, Rejected
 
-_HEAD_LINES = 100
-_NAME_ANOTHER = "Name a dump or a folder of dumps: footnote rebuild PATH"
+# In the order they are asked; the listing comes last, since nearly any text could be one.
+_FORMATS = (jsonl, listing)
+_HEAD_BYTES = 2**16
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,71 +38,53 @@ class Dump:
     notes: tuple[Note, ...]
 
 
-def find_dumps(paths: list[Path]) -> list[Path]:
-    """The files to read: each path that is a file, and the files below each that is a folder.
-
-    Hidden files are left out, and a file named twice is read once. Raises DumpError for what does not
-    exist or cannot be looked into, for what is neither file nor folder, and for a folder without files.
-    """
-    found: list[Path] = []
-    for path in paths:
-        try:
-            if stat.S_ISDIR(path.stat().st_mode):
-                found += _below(path)
-            else:
-                found.append(path)
-            irregular = next((file for file in found if not stat.S_ISREG(file.stat().st_mode)), None)
-        except FileNotFoundError as exc:
-            raise DumpError(f"There is no dump at {exc.filename}.", _NAME_ANOTHER) from exc
-        except OSError as exc:
-            raise DumpError(f"Cannot read {str(exc.filename)[:200]}: {exc.strerror}.", _NAME_ANOTHER) from exc
-        if irregular:
-            raise DumpError(f"{irregular} is not a regular file.", _NAME_ANOTHER)
-    return list({path.resolve(): path for path in reversed(found)}.values())[::-1]
-
-
-def _below(folder: Path) -> list[Path]:
-    def fail(error: OSError) -> None:
-        raise error
-
-    files: list[Path] = []
-    for parent, folders, names in os.walk(folder, onerror=fail):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        files += [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
-    if not files:
-        raise DumpError(f"No dumps in the folder {folder}.", _NAME_ANOTHER)
-    return files
-
-
-def read_dump(path: Path) -> Dump:
+def read_dump(file: DumpFile) -> Dump:
     """Read one dump whole. Raises DumpError if the file cannot be read or changes while it is read."""
-    before = _sha256(path)
-    head = list(islice(read_lines(path), _HEAD_LINES))
-    name = jsonl.looks_like(head) or listing.looks_like(head) or "unknown"
-    records: Iterator[Paper | Rejected | Note]
-    if name.startswith("listing"):
-        records = listing.parse(
-            read_lines(path), str(path), name != "listing-compact", listing.page_year(read_lines(path))
-        )
-    elif name == "jsonl":
-        records = jsonl.parse(read_lines(path), str(path))
-    else:
-        fault = next((line for line in head if line.fault), None)
-        why = (
-            fault.fault if fault else "empty" if not any(line.text.strip() for line in head) else "no known dump format"
-        )
-        records = iter([Rejected(str(path), fault.number if fault else 1, why)])
-    found = list(records)
-    if _sha256(path) != before:
-        raise DumpError(f"{path} changed while it was read.", "Run the rebuild again once it is complete.")
+    digest, before = _sha256(file.path), _state(file.path)
+    format_, found = "unknown", []
+    try:
+        format_, records = recognise(file)
+        for record in records:
+            found.append(record)
+    except Broken as exc:
+        found.append(Rejected(file.name, _line_after(found), str(exc)))
+    if _state(file.path) != before:
+        raise DumpError(f"{file.name} changed while it was read.", "Run the rebuild again once it is complete.")
     return Dump(
-        path=str(path),
-        format=name,
-        sha256=before,
+        path=file.name,
+        format=format_,
+        sha256=digest,
         papers=tuple(record for record in found if isinstance(record, Paper)),
         rejected=tuple(record for record in found if isinstance(record, Rejected)),
         notes=tuple(record for record in found if isinstance(record, Note)),
     )
+
+
+def recognise(file: DumpFile) -> tuple[str, Iterator[Paper | Rejected | Note]]:
+    """The format of a dump, and its records as they are read. Raises Broken if its compression is damaged."""
+    with file.open() as stream:
+        head = stream.read(_HEAD_BYTES)
+    for format_ in _FORMATS:
+        if name := format_.looks_like(head):
+            return name, format_.read(file.open, file.name, name)
+    return "unknown", iter([_why_unknown(file)])
+
+
+def _why_unknown(file: DumpFile) -> Rejected:
+    blank = True
+    with file.open() as stream:
+        for line in read_lines(stream):
+            if line.fault:
+                return Rejected(file.name, line.number, line.fault)
+            blank = blank and not line.text.strip()
+    return Rejected(file.name, 1, "empty" if blank else "no known dump format")
+
+
+def _line_after(found: list[Paper | Rejected | Note]) -> int:
+    last = next((record for record in reversed(found)), None)
+    if last is None:
+        return 1
+    return (last.sources[0].line if isinstance(last, Paper) else last.line) + 1
 
 
 def _sha256(path: Path) -> str:
@@ -106,6 +92,13 @@ def _sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as exc:
-        raise DumpError(
-            f"Cannot read {path}: {exc.strerror or exc}.", "Check the path, then run the rebuild again."
-        ) from exc
+        hint = "Check the path, then run the rebuild again."
+        raise DumpError(f"Cannot read {path}: {exc.strerror or exc}.", hint) from exc
+
+
+def _state(path: Path) -> tuple[int, int]:
+    try:
+        state = path.stat()
+    except OSError:
+        return (0, 0)
+    return state.st_size, state.st_mtime_ns

@@ -11,10 +11,10 @@ out, with a note.
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, BinaryIO
 
-from rag.dumps.lines import Line
+from rag.dumps.lines import Line, head_lines, read_lines
 from rag.text import clean, links, title_key
 from rag.types import Note, Paper, Rejected, Source
 
@@ -22,10 +22,16 @@ _DATE = re.compile(r"\d{4}(?:-\d\d(?:-\d\d)?)?")
 _DOI_ADDRESS = re.compile(r"^(?:https?://(?:dx\.)?doi\.org/|doi:\s*)", re.I)
 
 
-def looks_like(head: Iterable[Line]) -> str | None:
+def looks_like(head: bytes) -> str | None:
     """Name the format if the first readable line that is not blank begins a JSON object."""
-    first = next((line.text for line in head if line.text.strip()), "")
+    first = next((line.text for line in head_lines(head) if line.text.strip()), "")
     return "jsonl" if first.lstrip().startswith("{") else None
+
+
+def read(open_: Callable[[], BinaryIO], name: str, _: str) -> Iterator[Paper | Rejected | Note]:
+    """The records of a file."""
+    with open_() as stream:
+        yield from parse(read_lines(stream), name)
 
 
 def parse(lines: Iterable[Line], path: str) -> Iterator[Paper | Rejected | Note]:

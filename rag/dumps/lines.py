@@ -1,13 +1,11 @@
-"""A file -> numbered lines of text. Memory stays at one line, however large the dump is.
+"""A stream -> numbered lines of text. Memory stays at one line, however large the dump is.
 
 Knows nothing of formats. A line that cannot be read comes out with its `fault` instead of its text.
 """
 
+import io
 from collections.abc import Iterator
-from pathlib import Path
 from typing import BinaryIO, NamedTuple
-
-from rag.errors import DumpError
 
 # An abstract has about 1,500 characters and no record of a listing or JSON-lines dump more than
 # some hundred thousand; a longer line is not a record but a file without line ends.
@@ -23,28 +21,27 @@ class Line(NamedTuple):
     fault: str = ""
 
 
-def read_lines(path: Path) -> Iterator[Line]:
-    """Yield the lines of a UTF-8 file, numbered from 1, without their line ends.
+def read_lines(file: BinaryIO) -> Iterator[Line]:
+    """Yield the lines of a UTF-8 stream, numbered from 1, without their line ends.
 
     A line that is not UTF-8 or is longer than `MAX_LINE_BYTES` has an empty text and a fault.
-    Raises DumpError if the file cannot be opened or read.
     """
-    try:
-        with path.open("rb") as file:
-            number = 0
-            while raw := file.readline(MAX_LINE_BYTES + 1):
-                number += 1
-                if len(raw) > MAX_LINE_BYTES and not raw.endswith(b"\n"):
-                    length = len(raw) + _skip_line(file)
-                    yield Line(number, "", f"a line of {length:,} bytes; the limit is {MAX_LINE_BYTES:,}")
-                    continue
-                if number == 1:
-                    raw = raw.removeprefix(b"\xef\xbb\xbf")
-                yield _decode(number, raw.rstrip(b"\r\n"))
-    except OSError as exc:
-        raise DumpError(
-            f"Cannot read {path}: {exc.strerror or exc}.", "Check the path, then run the rebuild again."
-        ) from exc
+    number = 0
+    while raw := file.readline(MAX_LINE_BYTES + 1):
+        number += 1
+        if len(raw) > MAX_LINE_BYTES and not raw.endswith(b"\n"):
+            length = len(raw) + _skip_line(file)
+            yield Line(number, "", f"a line of {length:,} bytes; the limit is {MAX_LINE_BYTES:,}")
+            continue
+        if number == 1:
+            raw = raw.removeprefix(b"\xef\xbb\xbf")
+        yield _decode(number, raw.rstrip(b"\r\n"))
+
+
+def head_lines(head: bytes) -> list[Line]:
+    """The whole lines at the beginning of a file; its only one if it has no line end."""
+    whole = head[: head.rfind(b"\n") + 1] or head
+    return list(read_lines(io.BytesIO(whole)))
 
 
 def _skip_line(file: BinaryIO) -> int:

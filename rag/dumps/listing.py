@@ -15,10 +15,11 @@ print; the best guess is the latest of those plus one (`page_year`), and a note 
 
 import datetime
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
-from rag.dumps.lines import Line
+from rag.dumps.lines import Line, head_lines, read_lines
 from rag.text import clean, links, title_key
 from rag.types import Note, Paper, Rejected, Source
 
@@ -58,9 +59,9 @@ class _Record:
     byline: list[str] = field(default_factory=list)
 
 
-def looks_like(head: Iterable[Line]) -> str | None:
+def looks_like(head: bytes) -> str | None:
     """Name the layout that the first lines of a file have, or None if it is no listing."""
-    lines = [line.text.strip() for line in head if not line.fault]
+    lines = [line.text.strip() for line in head_lines(head) if not line.fault]
     filled = [line for line in lines if line]
     bylines = any("•" in line and _byline(line) for line in filled)
     chrome = any(CHROME.fullmatch(line) for line in filled[:12])
@@ -70,6 +71,14 @@ def looks_like(head: Iterable[Line]) -> str | None:
     if lines.count("") * 4 < len(lines):
         return "listing-compact"
     return "listing-bylines" if bylines else "listing-spaced"
+
+
+def read(open_: Callable[[], BinaryIO], name: str, layout: str) -> Iterator[Paper | Rejected | Note]:
+    """The records of a page, which is read twice: once for its year."""
+    with open_() as stream:
+        year = page_year(read_lines(stream))
+    with open_() as stream:
+        yield from parse(read_lines(stream), name, layout != "listing-compact", year)
 
 
 def page_year(lines: Iterable[Line]) -> int | None:

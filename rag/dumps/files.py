@@ -1,0 +1,161 @@
+"""Paths -> the dump files in them, decompressed. Knows nothing of formats.
+
+A path may be a file, a folder, or "-" for standard input; a file may be plain, gzip, xz, Zstandard or a zip
+of several, told by its first bytes and not by its name. Everything is streamed: nothing is held whole.
+"""
+
+import gzip
+import io
+import lzma
+import os
+import shutil
+import stat
+import sys
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import zstandard
+
+from rag.errors import DumpError
+
+STANDARD_INPUT = Path("-")
+_NAME_ANOTHER = "Name a dump or a folder of dumps: footnote rebuild PATH"
+_LONGEST_MAGIC = 6
+
+
+@dataclass(frozen=True, slots=True)
+class DumpFile:
+    """One dump. `name` is how reports call it; `open` gives its decompressed bytes from the beginning."""
+
+    name: str
+    path: Path
+    """The file on disk that holds it."""
+    open: Callable[[], BinaryIO]
+
+
+class Broken(Exception):
+    """Compressed data that cannot be read on; what was read before it is good."""
+
+
+def find_dumps(paths: list[Path]) -> Iterator[DumpFile]:
+    """The dumps at each path: a file, all files below a folder, all members of a zip, standard input for "-".
+
+    Hidden files are left out, and a file named twice is given once. Raises DumpError for what does not
+    exist or cannot be looked into, for what is neither file nor folder, and for a folder without files.
+    """
+    seen: set[Path] = set()
+    for path in paths:
+        for file in _spooled() if path == STANDARD_INPUT else _files_at(path):
+            if file.resolve() not in seen:
+                seen.add(file.resolve())
+                yield from _dumps_in(file, "standard input" if path == STANDARD_INPUT else str(file))
+
+
+def _files_at(path: Path) -> list[Path]:
+    try:
+        files = _below(path) if stat.S_ISDIR(path.stat().st_mode) else [path]
+        irregular = next((file for file in files if not stat.S_ISREG(file.stat().st_mode)), None)
+    except FileNotFoundError as exc:
+        raise DumpError(f"There is no dump at {exc.filename}.", _NAME_ANOTHER) from exc
+    except OSError as exc:
+        raise DumpError(f"Cannot read {str(exc.filename)[:200]}: {exc.strerror}.", _NAME_ANOTHER) from exc
+    if irregular:
+        raise DumpError(f"{irregular} is not a regular file.", _NAME_ANOTHER)
+    return files
+
+
+def _below(folder: Path) -> list[Path]:
+    def fail(error: OSError) -> None:
+        raise error
+
+    files: list[Path] = []
+    for parent, folders, names in os.walk(folder, onerror=fail):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        files += [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
+    if not files:
+        raise DumpError(f"No dumps in the folder {folder}.", _NAME_ANOTHER)
+    return files
+
+
+def _spooled() -> Iterator[Path]:
+    """Standard input as a file, since a dump is read more than once; gone when the next one is asked for."""
+    if sys.stdin is None or sys.stdin.isatty():
+        raise DumpError("Standard input is a terminal.", "Pipe a dump in: footnote rebuild - < DUMP")
+    with tempfile.NamedTemporaryFile(prefix="footnote-") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+        file.flush()
+        yield Path(file.name)
+
+
+def _dumps_in(path: Path, name: str) -> Iterator[DumpFile]:
+    if not zipfile.is_zipfile(path):
+        yield DumpFile(name, path, lambda: _decompressed(_open(path)))
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [member for member in archive.namelist() if not _is_hidden(member)]
+    except (zipfile.BadZipFile, OSError) as exc:
+        raise DumpError(f"Cannot read {name}: {exc}.", "Check the file, then run the rebuild again.") from exc
+    for member in members:
+        yield DumpFile(f"{name}:{member}", path, lambda member=member: _decompressed(_open_member(path, member)))  # type: ignore[misc]
+
+
+def _is_hidden(member: str) -> bool:
+    return member.endswith("/") or any(part.startswith((".", "__MACOSX")) for part in member.split("/"))
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as exc:
+        hint = "Check the path, then run the rebuild again."
+        raise DumpError(f"Cannot read {path}: {exc.strerror or exc}.", hint) from exc
+
+
+def _open_member(path: Path, member: str) -> BinaryIO:
+    try:
+        return cast(BinaryIO, zipfile.ZipFile(path).open(member))
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as exc:  # the last: it is encrypted
+        raise Broken(f"the archive cannot be read: {exc}") from exc
+
+
+def _decompressed(raw: BinaryIO) -> BinaryIO:
+    """The stream without its compression, if it has one."""
+    buffered = io.BufferedReader(cast(io.RawIOBase, raw))
+    magic = buffered.peek(_LONGEST_MAGIC)[:_LONGEST_MAGIC]
+    if magic.startswith(b"\x1f\x8b"):
+        inner: BinaryIO = cast(BinaryIO, gzip.GzipFile(fileobj=buffered))
+    elif magic.startswith(b"\xfd7zXZ\x00"):
+        inner = cast(BinaryIO, lzma.LZMAFile(buffered))
+    elif magic.startswith(b"\x28\xb5\x2f\xfd"):
+        inner = zstandard.ZstdDecompressor().stream_reader(buffered, read_across_frames=True)
+    else:
+        return buffered
+    return cast(BinaryIO, io.BufferedReader(_Translated(inner)))
+
+
+class _Translated(io.RawIOBase):
+    """A decompressing stream that raises Broken and nothing else."""
+
+    def __init__(self, inner: BinaryIO) -> None:
+        self._inner = inner
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        try:
+            data = self._inner.read(len(buffer))
+        except (EOFError, OSError, lzma.LZMAError, zlib.error, zstandard.ZstdError) as exc:
+            raise Broken(f"the compressed data is damaged or ends early: {exc}") from exc
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._inner.close()
+        super().close()
