@@ -95,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
         default=[Path("seeds")],
         help="dumps, or folders of dumps (default: seeds/)",
     )
+    how = rebuild.add_mutually_exclusive_group()
+    how.add_argument("--dry-run", action="store_true", help="show what would be read, and write nothing")
+    how.add_argument("--rollback", action="store_true", help="make the generation before this one serve again")
     rebuild.add_argument("--json", action="store_true", help="print the report as JSON")
 
     ask = command("ask", _ask, "Answer one question, or one a line with --jsonl.")
@@ -126,10 +129,29 @@ def _add_json(command: argparse.ArgumentParser) -> None:
 
 
 def _rebuild(arguments: argparse.Namespace) -> int:
-    from bot.render import report_json, report_text
-    from rag.rebuild import rebuild
+    from bot.render import report_json, report_text, survey_json, survey_text
+    from rag.rebuild import rebuild, survey
+    from rag.store import roll_back
 
     settings = _settings(arguments)
+    if arguments.dry_run:
+        found = survey(arguments.paths, _show_progress)
+        print(json.dumps(survey_json(found)) if arguments.json else survey_text(found))
+        return ANSWERED
+    if arguments.rollback:
+        manifest = roll_back(settings.store)
+        reply = {
+            "schema": 1,
+            "generation": manifest.generation,
+            "papers": manifest.papers,
+            "built_at": manifest.built_at,
+        }
+        print(
+            json.dumps(reply)
+            if arguments.json
+            else f"{manifest.generation} is current again: {manifest.papers} papers."
+        )
+        return ANSWERED
     report = rebuild(arguments.paths, settings.store, _embedder(settings), _show_progress)
     print(json.dumps(report_json(report)) if arguments.json else report_text(report))
     return ANSWERED
@@ -186,8 +208,14 @@ def _search(arguments: argparse.Namespace) -> int:
 
 def _chat(arguments: argparse.Namespace) -> int:
     from bot.repl import chat
+    from rag.answer import Answerer
+    from rag.shelf import Shelf
 
-    return chat(_answerer(_settings(arguments)))
+    settings = _settings(arguments)
+    shelf = Shelf(settings.store, _embedder(settings))
+    shelf.retriever()
+    generator = _generator(settings)
+    return chat(lambda: Answerer(shelf.retriever(), generator, settings.top_k, settings.max_tokens))
 
 
 def _status(arguments: argparse.Namespace) -> int:
@@ -305,7 +333,8 @@ def _line(fields: dict[str, Any]) -> _Line:
 
 def _show_progress(stage: str, done: int, total: int) -> None:
     if sys.stderr.isatty():
-        print(f"\r{stage} {done}/{total} ", end="" if done < total else "\n", file=sys.stderr, flush=True)
+        amount = f"{done}/{total}" if total else f"{done}"
+        print(f"\r{stage} {amount} ", end="\n" if done == total else "", file=sys.stderr, flush=True)
     elif done == total:
         print(f"{stage} {done}/{total}", file=sys.stderr, flush=True)
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rag.errors import FootnoteError
-from rag.rebuild import Report
+from rag.rebuild import Report, Survey
 from rag.types import Answer, Claim, Paper, ScoredPaper, Timings
 
 SCHEMA = 1
@@ -18,6 +18,7 @@ NO_MODEL = (
     "Set FOOTNOTE_MODEL to a GGUF for written answers."
 )
 _NEAREST_SHOWN = 3
+_FIRST_SHOWN = 3
 
 Json = dict[str, Any]
 
@@ -86,6 +87,43 @@ def search_json(query: str, passages: Sequence[ScoredPaper], retrieve_ms: float,
 def report_json(report: Report) -> Json:
     """A rebuild's report as `footnote rebuild --json` prints it."""
     return {"schema": SCHEMA, **asdict(report)}
+
+
+def survey_json(survey: Survey) -> Json:
+    """What `footnote rebuild --dry-run --json` prints."""
+    return {
+        "schema": SCHEMA,
+        "dry_run": True,
+        "dumps": [
+            {
+                "path": dump.path,
+                "format": dump.format,
+                "records": len(dump.papers),
+                "rejected": len(dump.rejected),
+                "first": [
+                    {"line": paper.sources[0].line, "title": paper.title, "date": paper.date}
+                    for paper in dump.papers[:_FIRST_SHOWN]
+                ],
+            }
+            for dump in survey.dumps
+        ],
+        "records": sum(len(dump.papers) for dump in survey.dumps),
+        "papers": survey.papers,
+        "rejected": [asdict(place) for dump in survey.dumps for place in dump.rejected],
+        "notes": [asdict(place) for dump in survey.dumps for place in dump.notes],
+    }
+
+
+def survey_text(survey: Survey) -> str:
+    """What a rebuild would read, for people."""
+    lines = []
+    for dump in survey.dumps:
+        lines.append(f"{dump.path}: {len(dump.papers)} records ({dump.format}), {len(dump.rejected)} rejected")
+        lines += [f"  line {paper.sources[0].line}: {_heading(paper)}" for paper in dump.papers[:_FIRST_SHOWN]]
+        lines += [f"  rejected line {place.line}: {place.why}" for place in dump.rejected]
+        lines += [f"  note line {place.line}: {place.why}" for place in dump.notes]
+    records = sum(len(dump.papers) for dump in survey.dumps)
+    return "\n".join([*lines, f"{records} records, {survey.papers} papers. Nothing was written."])
 
 
 def error_json(error: FootnoteError) -> Json:

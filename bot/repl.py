@@ -8,19 +8,23 @@ import contextlib
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from bot.render import NO_MODEL, notes_text, sources_text
 from rag.answer import Answerer, Event, Wrote
-from rag.errors import ModelError, QuestionError
+from rag.errors import FootnoteError
 from rag.types import Answer
 
 PROMPT = "\n> "
 _LEAVE = {"exit", "quit", "/exit", "/quit"}
 
 
-def chat(answerer: Answerer) -> int:
-    """Ask and answer until the input ends. Returns the exit code."""
+def chat(open_answerer: Callable[[], Answerer]) -> int:
+    """Ask and answer until the input ends. Returns the exit code.
+
+    `open_answerer` is called before each question, so that a rebuild takes effect between two of them.
+    """
+    answerer = open_answerer()
     papers = answerer.retriever.store.manifest.papers
     model = f"The language model is {answerer.generator.name}." if answerer.generator else NO_MODEL
     print(f"{papers} papers. {model}\nCtrl-C stops an answer; Ctrl-D leaves.", file=sys.stderr)
@@ -37,8 +41,8 @@ def chat(answerer: Answerer) -> int:
             continue
         try:
             with stop_on_interrupt() as stop:
-                answer = print_stream(answerer.stream(question, history, stop))
-        except (QuestionError, ModelError) as error:
+                answer = print_stream(open_answerer().stream(question, history, stop))
+        except FootnoteError as error:
             print(error, file=sys.stderr)
             continue
         history.append(answer.question)

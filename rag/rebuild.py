@@ -18,6 +18,7 @@ from rag.manifest import DumpSummary, Embedding
 from rag.merge import merge
 from rag.passages import dense_text
 from rag.store import digest, open_store, write_generation
+from rag.unfinished import Unfinished
 from rag.types import Embedder, Embeddings, Note, Paper, Rejected
 
 Progress = Callable[[str, int, int], None]
@@ -59,7 +60,8 @@ def rebuild(paths: Sequence[Path], root: Path, embedder: Embedder, progress: Pro
     """Read the dumps at `paths` and make their papers the current generation of the store at `root`.
 
     The store then holds these papers and no others. Embeddings of abstracts that did not change are
-    carried over if the embedding model is the same. Raises DumpError if a path cannot be read or no
+    carried over if the embedding model is the same, and a rebuild that was interrupted is gone on with
+    from its last batch. Raises DumpError if a path cannot be read or no
     paper is found at all, StoreBusy if another rebuild runs, StoreError if the store cannot be written;
     whatever is raised, the generation that served before still serves.
     """
@@ -79,7 +81,8 @@ def rebuild(paths: Sequence[Path], root: Path, embedder: Embedder, progress: Pro
         embedding = Embedding.of(embedder)
         old, carried = _carry_over(root, merged.papers, embedding)
         new = {paper.paper_id: digest(paper) for paper in merged.papers}
-        vectors = _embed(merged.papers, carried, embedder, progress)
+        unfinished = Unfinished(root, embedding)
+        vectors, embedded = _embed(merged.papers, carried, embedder, unfinished, progress)
         done = time.perf_counter()
 
         progress("write", 0, len(merged.papers))
@@ -88,6 +91,7 @@ def rebuild(paths: Sequence[Path], root: Path, embedder: Embedder, progress: Pro
         ]
         records = sum(dump.records for dump in summaries)
         manifest = write_generation(root, merged.papers, vectors, embedding, summaries, records)
+        unfinished.discard()
         progress("write", len(merged.papers), len(merged.papers))
         ended = time.perf_counter()
     return Report(
@@ -99,11 +103,25 @@ def rebuild(paths: Sequence[Path], root: Path, embedder: Embedder, progress: Pro
         unchanged=sum(old.get(key) == value for key, value in new.items()),
         changed=sum(key in old and old[key] != value for key, value in new.items()),
         removed=len(old.keys() - new.keys()),
-        embedded=len(merged.papers) - len(carried),
+        embedded=embedded,
         rejected=rejected,
         notes=tuple(note for dump in dumps for note in dump.notes) + merged.notes,
         seconds=Seconds(*(round(span, 3) for span in (parsed - started, done - parsed, ended - done, ended - started))),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a rebuild would read."""
+
+    dumps: tuple[Dump, ...]
+    papers: int
+
+
+def survey(paths: Sequence[Path], progress: Progress = lambda *_: None) -> Survey:
+    """Read the dumps and merge their papers, as a rebuild would, but touch no store. Raises DumpError."""
+    dumps = _read(find_dumps(list(paths)), progress)
+    return Survey(tuple(dumps), len(merge(paper for dump in dumps for paper in dump.papers).papers))
 
 
 def _read(files: Iterable[DumpFile], progress: Progress) -> list[Dump]:
@@ -141,16 +159,27 @@ def _carry_over(
 
 
 def _embed(
-    papers: Sequence[Paper], carried: dict[int, Embeddings], embedder: Embedder, progress: Progress
-) -> Embeddings:
-    """One vector a paper, in order, computed unless it was carried over."""
+    papers: Sequence[Paper],
+    carried: dict[int, Embeddings],
+    embedder: Embedder,
+    unfinished: Unfinished,
+    progress: Progress,
+) -> tuple[Embeddings, int]:
+    """One vector a paper, in order, computed unless it is at hand; and how many were computed.
+
+    Texts of like length are embedded together, since a batch is padded to its longest.
+    """
     vectors = np.empty((len(papers), embedder.dimension), dtype=np.float32)
-    for row, vector in carried.items():
+    texts = [dense_text(paper) for paper in papers]
+    at_hand = unfinished.vectors(texts) | carried
+    for row, vector in at_hand.items():
         vectors[row] = vector
-    todo = [row for row in range(len(papers)) if row not in carried]
+    todo = sorted((row for row in range(len(papers)) if row not in at_hand), key=lambda row: -len(texts[row]))
     progress("embed", 0, len(todo))
     for start in range(0, len(todo), _EMBED_AT_ONCE):
         rows = todo[start : start + _EMBED_AT_ONCE]
-        vectors[rows] = embedder.embed_passages([dense_text(papers[row]) for row in rows])
+        batch = [texts[row] for row in rows]
+        vectors[rows] = embedder.embed_passages(batch)
+        unfinished.add(batch, vectors[rows])
         progress("embed", start + len(rows), len(todo))
-    return vectors
+    return vectors, len(todo)

@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from rag.errors import StoreDamaged, StoreError, StoreIncompatible
-from rag.generations import current, make_current, new_name, remove_all_but
+from rag.errors import StoreDamaged, StoreError, StoreIncompatible, StoreMissing
+from rag.generations import current, make_current, new_name, remove_all_but, writing
 from rag.lexical import LexicalIndex
 from rag.manifest import SCHEMA, DumpSummary, Embedding, Manifest
 from rag.passages import lexical_text
@@ -129,6 +129,21 @@ class Store:
 def open_store(root: Path) -> Store:
     """Open the current generation. Raises StoreMissing if there is none yet."""
     return Store(current(root))
+
+
+def roll_back(root: Path) -> Manifest:
+    """Make the generation before the current one serve again; returns its manifest.
+
+    Raises StoreMissing if none is kept, StoreDamaged if it cannot serve, StoreBusy if a rebuild runs.
+    """
+    with writing(root):
+        previous = Manifest.read(current(root)).previous
+        if previous is None or not (root / previous).is_dir():
+            raise StoreMissing(f"{root} keeps no generation before the current one.", "Run: footnote rebuild PATH")
+        store = Store(root / previous)
+        store.close()
+        make_current(root, previous)
+        return store.manifest
 
 
 def write_generation(

@@ -76,6 +76,28 @@ def test_rebuild_reads_seeds_by_default_and_names_rejected_lines(run: Run, tmp_p
     ]
 
 
+def test_dry_run_shows_the_first_records_and_writes_nothing(run: Run, write_dump: Callable[..., Path]) -> None:
+    path = write_dump(PLANETS)
+    code, out, _ = run("rebuild", "--dry-run", str(path))
+    assert code == 0
+    assert f"{path}: 3 records (jsonl), 0 rejected\n  line 1: Mercury: A Small Model\n" in out
+    assert out.endswith("3 records, 3 papers. Nothing was written.\n")
+    code, out, _ = run("rebuild", "--dry-run", "--json", str(path))
+    assert (code, json.loads(out)["dry_run"], json.loads(out)["papers"]) == (0, True, 3)
+    assert not Path("store").exists()
+
+
+def test_rollback_and_standard_input(run: Run, planets: Store) -> None:
+    lines = json.dumps({"title": "Saturn", "abstract": "Saturn has rings."})
+    assert run("rebuild", "-", stdin=lines)[0] == 0
+    assert json.loads(run("status", "--json")[1])["papers"] == 1
+    code, out, _ = run("rebuild", "--rollback")
+    assert (code, out) == (0, f"{planets.manifest.generation} is current again: 3 papers.\n")
+    code, _, err = run("rebuild", "--rollback")
+    assert code == 4
+    assert "store keeps no generation before the current one" in err
+
+
 def test_ask_prints_the_answer_its_sources_and_that_no_model_is_used(run: Run, planets: Store) -> None:
     code, out, err = run("ask", QUESTION)
     assert code == 0

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from rag.dumps import find_dumps, read_dump
+from rag.dumps import Dump
+from rag.dumps import read_dump as read_dump_file
+from rag.dumps.files import find_dumps
 from rag.dumps.lines import MAX_LINE_BYTES, Line
 from rag.dumps.listing import page_year, parse
 from rag.errors import DumpError
@@ -18,6 +20,11 @@ from rag.types import Note, Paper, Rejected
 from tests.conftest import SEEDS
 
 ABSTRACT = "We present a model. " * 20
+
+
+def read_dump(path: Path) -> Dump:
+    (file,) = find_dumps([path])
+    return read_dump_file(file)
 
 
 def read(text: str, *, spaced: bool = True, year: int | None = None) -> list[Paper | Rejected]:
@@ -33,7 +40,7 @@ def papers(text: str, *, spaced: bool = True, year: int | None = None) -> list[P
 
 @pytest.fixture(scope="module")
 def seeds() -> dict[str, list[Paper]]:
-    return {dump.path[-24:-21]: list(dump.papers) for dump in map(read_dump, find_dumps([SEEDS]))}
+    return {dump.path[-24:-21]: list(dump.papers) for dump in map(read_dump_file, find_dumps([SEEDS]))}
 
 
 @pytest.mark.parametrize(
@@ -304,22 +311,25 @@ def test_what_is_no_dump_is_rejected_with_the_reason(content: bytes, why: str, w
 
 
 def test_dump_that_vanishes_is_an_error_that_names_it(tmp_path: Path) -> None:
-    with pytest.raises(DumpError, match=r"Cannot read .*gone\.txt: No such file"):
-        read_dump(tmp_path / "gone.txt")
     with pytest.raises(DumpError, match=r"There is no dump at .*gone\.txt"):
-        find_dumps([tmp_path / "gone.txt"])
+        read_dump(tmp_path / "gone.txt")
+    (tmp_path / "gone.txt").touch()
+    (file,) = find_dumps([tmp_path / "gone.txt"])
+    (tmp_path / "gone.txt").unlink()
+    with pytest.raises(DumpError, match=r"Cannot read .*gone\.txt: No such file"):
+        read_dump_file(file)
 
 
 def test_folder_without_dumps_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / ".hidden").touch()
     with pytest.raises(DumpError, match="No dumps in the folder"):
-        find_dumps([tmp_path / "empty"])
+        list(find_dumps([tmp_path / "empty"]))
 
 
 def test_file_named_twice_is_read_once(write_dump: Callable[..., Path], tmp_path: Path) -> None:
     path = write_dump([("T", "A")])
-    assert find_dumps([path, tmp_path, Path("dump.jsonl"), path]) == [path]
+    assert [file.path for file in find_dumps([path, tmp_path, Path("dump.jsonl"), path])] == [path]
 
 
 @pytest.mark.parametrize(
@@ -335,9 +345,9 @@ def test_what_is_no_file_is_an_error_and_not_skipped(
     make(tmp_path / "odd")
     for paths in ([tmp_path / "odd"], [tmp_path]):
         with pytest.raises(DumpError, match=message):
-            find_dumps(paths)
+            list(find_dumps(paths))
 
 
 def test_overlong_name_is_an_error() -> None:
     with pytest.raises(DumpError, match="File name too long"):
-        find_dumps([Path("x" * 300)])
+        list(find_dumps([Path("x" * 300)]))

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from rag.dumps import find_dumps, read_dump
+from rag.dumps import read_dump
+from rag.dumps.files import find_dumps
 from rag.merge import Merged, merge, paper_id
 from rag.types import Paper, Source
 from tests.conftest import SEEDS

@@ -2,7 +2,8 @@
 
 import pytest
 
-from rag.dumps import find_dumps, read_dump
+from rag.dumps import read_dump
+from rag.dumps.files import find_dumps
 from rag.text import clean, links, sentences, title_key, unmarked
 from tests.conftest import SEEDS
 

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import zstandard
 
@@ -26,6 +26,7 @@ from rag.errors import DumpError
 STANDARD_INPUT = Path("-")
 _NAME_ANOTHER = "Name a dump or a folder of dumps: footnote rebuild PATH"
 _LONGEST_MAGIC = 6
+_CHUNK = 2**14
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,10 @@ def find_dumps(paths: list[Path]) -> Iterator[DumpFile]:
     Hidden files are left out, and a file named twice is given once. Raises DumpError for what does not
     exist or cannot be looked into, for what is neither file nor folder, and for a folder without files.
     """
+    files = {path: _files_at(path) for path in paths if path != STANDARD_INPUT}  # all of them, before any is read
     seen: set[Path] = set()
     for path in paths:
-        for file in _spooled() if path == STANDARD_INPUT else _files_at(path):
+        for file in _spooled() if path == STANDARD_INPUT else files[path]:
             if file.resolve() not in seen:
                 seen.add(file.resolve())
                 yield from _dumps_in(file, "standard input" if path == STANDARD_INPUT else str(file))
@@ -118,44 +120,77 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _open_member(path: Path, member: str) -> BinaryIO:
+    archive = zipfile.ZipFile(path)
     try:
-        return cast(BinaryIO, zipfile.ZipFile(path).open(member))
+        inner = cast(BinaryIO, archive.open(member))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as exc:  # the last: it is encrypted
+        archive.close()
         raise Broken(f"the archive cannot be read: {exc}") from exc
+    return cast(BinaryIO, io.BufferedReader(_Translated(inner, archive)))
 
 
 def _decompressed(raw: BinaryIO) -> BinaryIO:
     """The stream without its compression, if it has one."""
-    buffered = io.BufferedReader(cast(io.RawIOBase, raw))
+    buffered = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, raw))
     magic = buffered.peek(_LONGEST_MAGIC)[:_LONGEST_MAGIC]
     if magic.startswith(b"\x1f\x8b"):
-        inner: BinaryIO = cast(BinaryIO, gzip.GzipFile(fileobj=buffered))
+        inner: Any = gzip.GzipFile(fileobj=buffered)
     elif magic.startswith(b"\xfd7zXZ\x00"):
-        inner = cast(BinaryIO, lzma.LZMAFile(buffered))
+        inner = lzma.LZMAFile(buffered)  # noqa: SIM115 - closed with the stream around it
     elif magic.startswith(b"\x28\xb5\x2f\xfd"):
-        inner = zstandard.ZstdDecompressor().stream_reader(buffered, read_across_frames=True)
+        inner = _Zstandard(buffered)
     else:
         return buffered
-    return cast(BinaryIO, io.BufferedReader(_Translated(inner)))
+    return cast(BinaryIO, io.BufferedReader(_Translated(inner, buffered)))
 
 
 class _Translated(io.RawIOBase):
-    """A decompressing stream that raises Broken and nothing else."""
+    """A decompressing stream that raises Broken and nothing else, and closes what it reads from."""
 
-    def __init__(self, inner: BinaryIO) -> None:
+    def __init__(self, inner: Any, outer: Any) -> None:
         self._inner = inner
+        self._outer = outer
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+    def readinto(self, buffer: Any) -> int:
         try:
             data = self._inner.read(len(buffer))
-        except (EOFError, OSError, lzma.LZMAError, zlib.error, zstandard.ZstdError) as exc:
+        except _DAMAGED as exc:
             raise Broken(f"the compressed data is damaged or ends early: {exc}") from exc
         buffer[: len(data)] = data
         return len(data)
 
     def close(self) -> None:
         self._inner.close()
+        self._outer.close()
         super().close()
+
+
+_DAMAGED = (EOFError, OSError, lzma.LZMAError, zlib.error, zstandard.ZstdError, zipfile.BadZipFile)
+
+
+class _Zstandard:
+    """Zstandard frames one after another. zstandard's own reader takes a frame that is cut off for the end."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self._frame: Any = None
+        self._ready = b""
+
+    def read(self, size: int) -> bytes:
+        while not self._ready:
+            if self._frame is None or self._frame.eof:
+                data = (self._frame.unused_data if self._frame else b"") or self._raw.read(_CHUNK)
+                if not data:
+                    return b""
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+            elif not (data := self._raw.read(_CHUNK)):
+                raise EOFError("a frame is cut off")
+            self._ready = self._frame.decompress(data)
+        given, self._ready = self._ready[:size], self._ready[size:]
+        return given
+
+    def close(self) -> None:
+        self._ready = b""

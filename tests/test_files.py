@@ -1,0 +1,125 @@
+"""Dumps in whatever they come in: compressed, in archives and folders, or piped in."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from rag.dumps import read_dump
+from rag.dumps.files import STANDARD_INPUT, find_dumps
+from rag.errors import DumpError
+
+LINES = b"".join(
+    json.dumps({"id": str(i), "title": f"Title {i}", "abstract": "Text. " * 50}).encode() + b"\n" for i in range(500)
+)
+
+
+def _zip(data: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("papers/a.jsonl", data)
+    return buffer.getvalue()
+
+
+WAYS = {"plain": lambda data: data, "gzip": gzip.compress, "xz": lzma.compress, "zstd": zstandard.compress, "zip": _zip}
+
+
+def titles(path: Path) -> list[str]:
+    return [paper.title for file in find_dumps([path]) for paper in read_dump(file).papers]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_compression_is_told_by_content(way: str, tmp_path: Path) -> None:
+    path = tmp_path / "dump"
+    path.write_bytes(WAYS[way](LINES))
+    assert titles(path) == [f"Title {i}" for i in range(500)]
+
+
+def test_several_compressed_streams_one_after_another_are_one_dump(tmp_path: Path) -> None:
+    for name, pack in (("a", gzip.compress), ("b", lzma.compress), ("c", zstandard.compress)):
+        (tmp_path / name).write_bytes(pack(LINES[: LINES.index(b"\n") + 1]) + pack(LINES[LINES.index(b"\n") + 1 :]))
+        assert len(titles(tmp_path / name)) == 500
+
+
+@pytest.mark.parametrize("way", ["gzip", "xz", "zstd"])
+def test_cut_off_data_keeps_what_was_read_and_reports_the_rest(way: str, tmp_path: Path) -> None:
+    path = tmp_path / "cut"
+    data = WAYS[way](LINES)
+    path.write_bytes(data[: len(data) // 2])
+    (file,) = find_dumps([path])
+    dump = read_dump(file)
+    assert len(dump.papers) < 500
+    assert any(
+        "the compressed data is damaged or ends early" in place.why or "not JSON" in place.why
+        for place in dump.rejected
+    )
+
+
+@pytest.mark.parametrize("way", ["gzip", "xz", "zstd"])
+def test_damaged_data_is_reported(way: str, tmp_path: Path) -> None:
+    path = tmp_path / "damaged"
+    data = bytearray(WAYS[way](LINES))
+    data[len(data) // 3 : len(data) // 3 + 40] = b"\xaa" * 40
+    path.write_bytes(data)
+    (file,) = find_dumps([path])
+    assert read_dump(file).rejected
+
+
+def test_members_of_an_archive_are_dumps_of_their_own(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr("a.jsonl", LINES)
+        archive.writestr("sub/b.jsonl.gz", gzip.compress(LINES))
+        archive.writestr("__MACOSX/a.jsonl", b"junk")
+        archive.writestr("notes.txt", "hello\n")
+    dumps = [read_dump(file) for file in find_dumps([tmp_path / "all.zip"])]
+    assert [(dump.path.split("all.zip:")[1], dump.format, len(dump.papers)) for dump in dumps] == [
+        ("a.jsonl", "jsonl", 500),
+        ("sub/b.jsonl.gz", "jsonl", 500),
+        ("notes.txt", "unknown", 0),
+    ]
+    assert dumps[2].rejected[0].why == "no known dump format"
+
+
+def test_damaged_archive_is_an_error_or_reported(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.zip"
+    data = bytearray(_zip(LINES))
+    data[60:90] = b"\xff" * 30
+    path.write_bytes(data)
+    (file,) = find_dumps([path])
+    assert read_dump(file).rejected
+
+
+def test_standard_input_is_a_dump(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(gzip.compress(LINES))))
+    dumps = [read_dump(file) for file in find_dumps([STANDARD_INPUT])]
+    assert [(dump.path, len(dump.papers)) for dump in dumps] == [("standard input", 500)]
+
+
+def test_unknown_compression_is_rejected_with_a_reason(tmp_path: Path) -> None:
+    (tmp_path / "x.bz2").write_bytes(bz2.compress(LINES))
+    (file,) = find_dumps([tmp_path / "x.bz2"])
+    assert "not" in read_dump(file).rejected[0].why
+
+
+def test_dump_that_changes_while_it_is_read_is_an_error(
+    write_dump: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_dump(LINES)
+    (file,) = find_dumps([path])
+    recognise = read_dump.__globals__["recognise"]
+
+    def and_write(*arguments: object) -> object:
+        path.write_bytes(LINES + LINES)
+        return recognise(*arguments)
+
+    monkeypatch.setattr("rag.dumps.recognise", and_write)
+    with pytest.raises(DumpError, match="changed while it was read"):
+        read_dump(file)
