@@ -18,8 +18,8 @@ from rag.manifest import DumpSummary, Embedding
 from rag.merge import merge
 from rag.passages import dense_text
 from rag.store import digest, open_store, write_generation
-from rag.unfinished import Unfinished
 from rag.types import Embedder, Embeddings, Note, Paper, Rejected
+from rag.unfinished import Unfinished
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage ("read", "embed", "write"), what is done and what there is to do."""

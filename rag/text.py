@@ -40,6 +40,8 @@ def printable(text: str) -> str:
     >>> printable("a\\x1b[31m\\nb")
     'a [31m\\nb'
     """
+    if text.isprintable():  # most are; this is ten times as fast
+        return text
     return "".join(" " if c != "\n" and unicodedata.category(c) in _UNPRINTABLE else c for c in text)
 
 
