@@ -10,7 +10,7 @@ from typing import Any
 
 from rag.errors import FootnoteError
 from rag.rebuild import Report, Survey
-from rag.types import Answer, Claim, Paper, ScoredPaper, Timings
+from rag.types import Answer, Claim, Note, Paper, Rejected, ScoredPaper, Timings
 
 SCHEMA = 1
 NO_MODEL = (
@@ -19,6 +19,7 @@ NO_MODEL = (
 )
 _NEAREST_SHOWN = 3
 _FIRST_SHOWN = 3
+_MOST_PLACES = 20
 
 Json = dict[str, Any]
 
@@ -120,8 +121,7 @@ def survey_text(survey: Survey) -> str:
     for dump in survey.dumps:
         lines.append(f"{dump.path}: {len(dump.papers)} records ({dump.format}), {len(dump.rejected)} rejected")
         lines += [f"  line {paper.sources[0].line}: {_heading(paper)}" for paper in dump.papers[:_FIRST_SHOWN]]
-        lines += [f"  rejected line {place.line}: {place.why}" for place in dump.rejected]
-        lines += [f"  note line {place.line}: {place.why}" for place in dump.notes]
+        lines += _places("rejected", dump.rejected) + _places("note", dump.notes)
     records = sum(len(dump.papers) for dump in survey.dumps)
     return "\n".join([*lines, f"{records} records, {survey.papers} papers. Nothing was written."])
 
@@ -179,8 +179,7 @@ def report_text(report: Report) -> str:
     lines = [
         f"  {dump.path}: {dump.records} records ({dump.format}), {dump.rejected} rejected" for dump in report.dumps
     ]
-    lines += [f"  rejected {place.path}:{place.line}: {place.why}" for place in report.rejected]
-    lines += [f"  note {place.path}:{place.line}: {place.why}" for place in report.notes]
+    lines += _places("rejected", report.rejected) + _places("note", report.notes)
     seconds = report.seconds
     lines += [
         f"{report.records} records, {report.papers} papers: {report.added} added, {report.changed} changed, "
@@ -190,6 +189,13 @@ def report_text(report: Report) -> str:
         f"embed {seconds.embed:.1f}, write {seconds.write:.1f}.",
     ]
     return "\n".join(lines)
+
+
+def _places(kind: str, places: Sequence[Rejected | Note]) -> list[str]:
+    """A line a place, at most a screenful; the rest are counted, and `--json` has them all."""
+    lines = [f"  {kind} {place.path}:{place.line}: {place.why}" for place in places[:_MOST_PLACES]]
+    more = len(places) - len(lines)
+    return [*lines, f"  {kind}: {more} more; --json lists them all"] if more else lines
 
 
 def _heading(paper: Paper) -> str:

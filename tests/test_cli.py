@@ -98,6 +98,16 @@ def test_rollback_and_standard_input(run: Run, planets: Store) -> None:
     assert "store keeps no generation before the current one" in err
 
 
+def test_long_lists_of_rejected_lines_are_cut_on_screen_but_not_in_json(
+    run: Run, write_dump: Callable[..., Path]
+) -> None:
+    path = write_dump('{"title": "A", "abstract": "B."}\n' + "nonsense\n" * 100)
+    out = run("rebuild", str(path))[1]
+    assert out.count("not JSON") == 20
+    assert "  rejected: 80 more; --json lists them all\n" in out
+    assert len(json.loads(run("rebuild", "--json", str(path))[1])["rejected"]) == 100
+
+
 def test_ask_prints_the_answer_its_sources_and_that_no_model_is_used(run: Run, planets: Store) -> None:
     code, out, err = run("ask", QUESTION)
     assert code == 0
