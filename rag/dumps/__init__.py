@@ -14,14 +14,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rag.dumps import anthology, bibtex, jsonl, listing, pubmed, ris
+from rag.dumps import anthology, bibtex, jsonl, listing, pubmed, ris, tables
 from rag.dumps.files import Broken, DumpFile
 from rag.dumps.lines import read_lines
 from rag.errors import DumpError
 from rag.types import Note, Paper, Rejected
 
-# In the order they are asked; the listing comes last, since nearly any text could be one.
-_FORMATS = (jsonl, anthology, pubmed, bibtex, ris, listing)
+# In the order they are asked: tables before JSON lines, which also begin with "{", and the listing last, since
+# nearly any text could be one.
+_FORMATS = (tables, jsonl, anthology, pubmed, bibtex, ris, listing)
 _HEAD_BYTES = 2**16
 
 

@@ -1,0 +1,286 @@
+"""One record as a dict -> a paper, and notes on what was left out (pure). The only place that knows field names.
+
+The kind of a record is told by its fields, record by record; case, spaces and underscores do not matter in them:
+
+    {"id": "2212.11696", "authors_parsed": [["Cai", "Yuxuan", ""]], "categories": "cs.CV",
+     "versions": [{"created": "Thu, 22 Dec 2022 13:56:15 GMT"}], ...}                      arXiv's snapshot
+    {"paperId": "649d...", "externalIds": {"ArXiv": "2212.11696"}, "authors": [{"name": "Y. Cai"}],
+     "publicationDate": "2022-12-22", ...}                                                 Semantic Scholar
+    {"id": "https://openalex.org/W4312", "abstract_inverted_index": {"We": [0], "propose": [1]},
+     "authorships": [{"author": {"display_name": "Yuxuan Cai"}}], ...}                     OpenAlex
+    {"title": "...", "abstract": "...", "authors": "Y. Cai and Y. Zhou", "year": 2022}     any other
+
+Only a title and an abstract are required; an id is kept as it is. A date or address that is none is left
+out, with a note.
+"""
+
+import datetime
+import email.utils
+import math
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from rag.dumps.lines import MAX_LINE_BYTES
+from rag.text import clean, links, title_key
+from rag.types import Note, Paper, Rejected, Source
+
+# What a field may be called, the first that says something first.
+_TITLE = ("title", "paper_title", "article_title", "display_name", "titles")
+_ABSTRACT = ("abstract", "abstracts", "summary", "summaries", "text", "description")
+_AUTHORS = ("authors", "author", "author_names")
+_DATE = ("date", "publication_date", "published", "update_date", "year", "publication_year")
+_URL = ("url", "link")
+_ID = ("arxiv_id", "id", "_id", "paper_id")
+_CATEGORIES = ("categories", "category", "fields_of_study", "terms")
+_OF_ARXIV = ("authors_parsed", "versions", "update_date")
+_OF_SEMANTIC_SCHOLAR = ("external_ids", "corpus_id")
+_OF_OPENALEX = ("abstract_inverted_index", "authorships")
+_LONGEST_NAME = 40
+
+_ISO_DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?(?:\.0|[T ]\d\d:.{0,30})?")
+_DOI_ADDRESS = re.compile(r"^(?:https?://(?:dx\.)?doi\.org/|doi:\s*)", re.I)
+_ARXIV_ID = re.compile(r"(?:\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v\d+)?")
+# "1801.0041800000001": copies of the snapshot are about whose ids were numbers once, beside the true ones.
+# Five digits since 2015; what was before is left alone.
+_FLOAT_ID = re.compile(r"(?:1[5-9]|[2-9]\d)(?:0[1-9]|1[0-2])\.\d{9,20}")
+# An abstract has some 250 words, the longest ones of OpenAlex (whole papers by mistake) some thousand.
+_MOST_WORDS = 20_000
+
+_Record = dict[str, Any]
+
+
+def parse(record: _Record, path: str, line: int) -> Iterator[Paper | Rejected | Note]:
+    """Yield a record as a paper, or as rejected with the reason; before it, notes on what was left out."""
+    try:
+        known = _common({_plain(name): value for name, value in reversed(record.items())})
+        date, no_date = _date(known)
+        url = _text(known, _URL)
+        notes = [f"the date {no_date[:40]!r} is left out: it is not like 2022-12-22"] if no_date else []
+        if url and not re.match(r"https?://", url):
+            notes.append(f"the url {url[:40]!r} is left out: it is no web address")
+            url = ""
+        paper_id = _mended(written := _id(known))
+        if paper_id != written:
+            notes.append(f"the id {written} is taken to be {paper_id}")
+        paper = _paper(known, paper_id, date, url, Source(path, line))
+    except ValueError as exc:
+        yield Rejected(path, line, str(exc))
+    else:
+        yield from (Note(path, line, note) for note in notes)
+        yield paper
+
+
+def is_used(name: str) -> bool:
+    """Whether a field of this name is read at all, so that a table need not bring the others."""
+    return _plain(name) in _USED
+
+
+def has_title(names: Iterable[str]) -> bool:
+    """Whether one of these fields can be a title."""
+    return not _TITLE_NAMES.isdisjoint(map(_plain, names))
+
+
+def has_abstract(names: Iterable[str]) -> bool:
+    """Whether one of these fields can be an abstract."""
+    return not _ABSTRACT_NAMES.isdisjoint(map(_plain, names))
+
+
+def _plain(name: str) -> str:
+    """What the spellings of a name have in common; "_id" is not "id".
+
+    >>> _plain("Publication Date"), _plain("publicationDate"), _plain("_id")
+    ('publicationdate', 'publicationdate', '_id')
+    """
+    if len(name) > _LONGEST_NAME:
+        return name
+    name = name.strip().casefold()
+    return name[:1] + name[1:].replace("_", "").replace(" ", "").replace("-", "")
+
+
+_TITLE_NAMES = frozenset(map(_plain, _TITLE))
+_ABSTRACT_NAMES = frozenset(map(_plain, (*_ABSTRACT, "abstract_inverted_index")))
+_OTHERS = (*_OF_ARXIV, *_OF_SEMANTIC_SCHOLAR, *_OF_OPENALEX, "doi")
+_USED = frozenset(map(_plain, (*_TITLE, *_ABSTRACT, *_AUTHORS, *_DATE, *_URL, *_ID, *_CATEGORIES, *_OTHERS)))
+
+
+def _common(record: _Record) -> _Record:
+    """A record of any kind with the fields that are common to all."""
+    if any(_plain(name) in record for name in _OF_OPENALEX):
+        return _openalex(record)
+    if any(_plain(name) in record for name in _OF_SEMANTIC_SCHOLAR):
+        return _semantic_scholar(record)
+    if any(_plain(name) in record for name in _OF_ARXIV):
+        return _arxiv(record)
+    return record
+
+
+def _arxiv(record: _Record) -> _Record:
+    common = dict(record)
+    parsed = record.get("authorsparsed")
+    if isinstance(parsed, list) and parsed:
+        if not all(isinstance(name, list) and all(isinstance(part, str) for part in name) for name in parsed):
+            raise ValueError('"authors_parsed" is not a list of lists of texts')
+        common["authors"] = [" ".join([*name[1:2], *name[:1], *name[2:3]]) for name in parsed]
+    elif isinstance(names := record.get("authors"), str):
+        common["authors"] = re.sub(r"\([^()]*\)", " ", re.sub(r"\([^()]*\)", " ", names))  # their institutions
+    versions = record.get("versions")
+    first = versions[0] if isinstance(versions, list) and versions else None
+    if isinstance(first, dict) and isinstance(created := first.get("created"), str):
+        sent = email.utils.parsedate(created[:_LONGEST_NAME])
+        common["date"] = f"{sent[0]:04}-{sent[1]:02}-{sent[2]:02}" if sent else created
+    if not record.get("url") and _ARXIV_ID.fullmatch(paper_id := _mended(_id(record))):
+        common["url"] = f"https://arxiv.org/abs/{paper_id}"
+    return common
+
+
+def _mended(paper_id: str) -> str:
+    """An arXiv id without the digits that it got as a binary number.
+
+    >>> _mended("1801.0041800000001")
+    '1801.00418'
+    """
+    return f"{float(paper_id):.5f}" if _FLOAT_ID.fullmatch(paper_id) else paper_id
+
+
+def _semantic_scholar(record: _Record) -> _Record:
+    known = record.get("externalids")
+    ids = known if isinstance(known, dict) else {}
+    doi = ids.get("DOI") or record.get("doi")
+    paper_id = ids.get("ArXiv") or doi or record.get("paperid") or record.get("corpusid") or record.get("id")
+    return {**record, "id": paper_id, "arxivid": None, "doi": doi}
+
+
+def _openalex(record: _Record) -> _Record:
+    common = dict(record)
+    if (index := record.get("abstractinvertedindex")) is not None:
+        common["abstract"] = _uninverted(index)
+    authorships = record.get("authorships")
+    if isinstance(authorships, list):
+        common["authors"] = [one.get("author") for one in authorships if isinstance(one, dict) and one.get("author")]
+    return common
+
+
+def _uninverted(index: object) -> str:
+    """The text whose words stand at these positions.
+
+    >>> _uninverted({"deep": [1, 3], "Is": [0], "enough?": [2]})
+    'Is deep enough? deep'
+    """
+    if not isinstance(index, dict):
+        raise ValueError('"abstract_inverted_index" is not an object')
+    words: dict[int, str] = {}
+    count = size = 0
+    for word, positions in index.items():
+        if not isinstance(positions, list | None) or not all(type(position) is int for position in positions or ()):
+            raise ValueError('"abstract_inverted_index" is not of words and their positions')
+        count += len(positions or ())
+        size += len(word) * len(positions or ())  # a long word may stand at every position
+        if count > _MOST_WORDS or size > MAX_LINE_BYTES:
+            raise ValueError(f'"abstract_inverted_index" has more than {_MOST_WORDS:,} words')
+        words.update((position, word) for position in positions or ())
+    return " ".join(words[position] for position in sorted(words))
+
+
+def _paper(record: _Record, paper_id: str, date: str, url: str, source: Source) -> Paper:
+    title, abstract = _text(record, _TITLE), _text(record, _ABSTRACT)
+    if not title_key(title):
+        raise ValueError('no "title"')
+    if not abstract:
+        raise ValueError('no "abstract"')
+    authors = _names(record)
+    doi = _DOI_ADDRESS.sub("", _text(record, ("doi",))).partition(" ")[0]
+    return Paper(
+        paper_id=paper_id,
+        title=title,
+        abstract=abstract,
+        authors=authors,
+        author_count=len(authors) or None,
+        date=date or None,
+        url=url or (f"https://doi.org/{doi}" if doi else None),
+        categories=_list(record, _CATEGORIES, r"[ ,;]+"),
+        links=links(abstract),
+        sources=(source,),
+    )
+
+
+def _id(record: _Record) -> str:
+    """The id as it is; none if there is none."""
+    for name in _ID:
+        value = record.get(_plain(name))
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        if isinstance(value, str) and value:
+            if not value.strip() or any(unicodedata.category(c) in {"Cc", "Cs"} for c in value):
+                raise ValueError(f"an id that cannot be kept: {value[:40]!r}")
+            return value
+        if value is not None and value != "" and not _is_nan(value):
+            raise ValueError('"id" is not a text')
+    return ""
+
+
+def _date(record: _Record) -> tuple[str, str]:
+    """The first date, as precise as it is; if there is none, what stands in its place."""
+    wrong = ""
+    for name in _DATE:
+        text = _text(record, (name,))
+        match = _ISO_DATE.fullmatch(text)
+        if match and _is_date(*match.groups(default="01")):
+            return "-".join(part for part in match.groups() if part), ""
+        wrong = wrong or text
+    return "", wrong
+
+
+def _is_date(year: str, month: str, day: str) -> bool:
+    try:
+        return bool(datetime.date(int(year), int(month), int(day)))
+    except ValueError:
+        return False
+
+
+def _text(record: _Record, names: Iterable[str]) -> str:
+    """The first of these fields that says something, as one clean line; a number or date counts as text."""
+    for name in names:
+        value = record.get(_plain(name))
+        if _is_nan(value):  # how tables write that nothing is there
+            continue
+        if isinstance(value, int | float | datetime.date) and not isinstance(value, bool):
+            value = str(value)
+        if value is not None and not isinstance(value, str):
+            raise ValueError(f'"{name}" is not a text')
+        if value and (text := clean(value)):
+            return text
+    return ""
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _names(record: _Record) -> tuple[str, ...]:
+    """Names, which may stand in objects: {"name": "..."}; "Last, First; Last, First" is cut at ";" only."""
+    written = next((value for name in _AUTHORS if (value := record.get(_plain(name)))), None)
+    if isinstance(written, list):
+        written = [(one.get("name") or one.get("display_name")) if isinstance(one, dict) else one for one in written]
+    separator = r" ?; ?" if isinstance(written, str) and ";" in written else r",? and |, "
+    return _list({"authors": written}, ("authors",), separator)
+
+
+def _list(record: _Record, names: Iterable[str], separator: str) -> tuple[str, ...]:
+    """A list of texts, or a text of several with separators between them."""
+    for name in names:
+        value = record.get(_plain(name))
+        if not value or _is_nan(value):
+            continue
+        items = _split(clean(value), separator) if isinstance(value, str) else value
+        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+            raise ValueError(f'"{name}" is not a list of texts')
+        return tuple(text for item in items if (text := clean(item)))
+    return ()
+
+
+def _split(text: str, separator: str) -> list[str]:
+    if text.startswith("["):  # as Python writes a list, which some tables hold: ['A. Author', 'B. Author']
+        return [item.strip("'\" ") for item in text.strip("[]").split(",")]
+    return re.split(separator, text)
