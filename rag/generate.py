@@ -127,7 +127,8 @@ class LlamaGenerator:
         room = self.n_ctx - len(prompt)
         if room < 1:
             raise ModelError(
-                f"The prompt has {len(prompt)} tokens; {self.name} can read {self.n_ctx}.", "Raise FOOTNOTE_N_CTX."
+                f"The prompt has {len(prompt)} tokens; {self.name} can read {self.n_ctx}.",
+                "Raise FOOTNOTE_N_CTX or lower FOOTNOTE_MAX_TOKENS.",
             )
         mask = MarkerMask(self._rules_for(markers))
         random = np.random.default_rng(self.seed)

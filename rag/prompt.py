@@ -53,7 +53,8 @@ def build_prompt(
             f"The question is too long for the model, which can read {room} tokens at once.", "Shorten it."
         )
     raise ModelError(
-        f"The model's context window leaves {room} tokens for the prompt, which is too small.", "Raise FOOTNOTE_N_CTX."
+        f"The model's context window leaves {room} tokens for the prompt, which is too small.",
+        "Raise FOOTNOTE_N_CTX or lower FOOTNOTE_MAX_TOKENS.",
     )
 
 
