@@ -139,9 +139,3 @@ def test_importing_a_room_reads_no_settings_and_loads_no_model() -> None:
         env={"FOOTNOTE_TOP_K": "nonsense", "PATH": ""},
     )
     assert done.stdout == "set()\n"
-
-
-def test_what_ships_names_no_place_of_its_makers() -> None:
-    for path in [*modules().values(), *ROOT.glob("prompts/*"), ROOT / "README.md", ROOT / "pyproject.toml"]:
-        if path.is_file():
-            assert "/work/" not in path.read_text(encoding="utf-8")
