@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="PATH",
         default=[Path("seeds")],
-        help="dumps, or folders of dumps (default: seeds/)",
+        help="dumps, folders of dumps, or - for standard input (default: seeds/)",
     )
     how = rebuild.add_mutually_exclusive_group()
     how.add_argument("--dry-run", action="store_true", help="show what would be read, and write nothing")
@@ -129,7 +129,7 @@ def _add_json(command: argparse.ArgumentParser) -> None:
 
 
 def _rebuild(arguments: argparse.Namespace) -> int:
-    from bot.render import report_json, report_text, survey_json, survey_text
+    from bot.render import report_json, report_text, rollback_json, rollback_text, survey_json, survey_text
     from rag.rebuild import rebuild, survey
     from rag.store import roll_back
 
@@ -140,17 +140,7 @@ def _rebuild(arguments: argparse.Namespace) -> int:
         return ANSWERED
     if arguments.rollback:
         manifest = roll_back(settings.store)
-        reply = {
-            "schema": 1,
-            "generation": manifest.generation,
-            "papers": manifest.papers,
-            "built_at": manifest.built_at,
-        }
-        print(
-            json.dumps(reply)
-            if arguments.json
-            else f"{manifest.generation} is current again: {manifest.papers} papers."
-        )
+        print(json.dumps(rollback_json(manifest)) if arguments.json else rollback_text(manifest))
         return ANSWERED
     report = rebuild(arguments.paths, settings.store, _embedder(settings), _show_progress)
     print(json.dumps(report_json(report)) if arguments.json else report_text(report))
@@ -293,6 +283,8 @@ def _no_argument(argument: str | None) -> None:
 
 def _each_line(reply: Callable[[_Line], dict[str, Any]]) -> int:
     """Answer each line of standard input, in order; a bad line gets an error and the run goes on."""
+    from bot.render import error_json
+
     code = ANSWERED
     for raw in sys.stdin.buffer if sys.stdin else ():
         if not raw.strip():
@@ -303,7 +295,7 @@ def _each_line(reply: Callable[[_Line], dict[str, Any]]) -> int:
             id_ = fields.get("id")
             result = reply(_line(fields))
         except QuestionError as error:
-            result, code = {"schema": 1, "id": id_, "error": error.message, "hint": error.hint}, FAILED
+            result, code = error_json(error) | {"id": id_}, FAILED
         print(json.dumps(result), flush=True)
     return code
 

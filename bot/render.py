@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rag.errors import FootnoteError
+from rag.manifest import Manifest
 from rag.rebuild import Report, Survey
 from rag.types import Answer, Claim, Note, Paper, Rejected, ScoredPaper, Timings
 
@@ -124,6 +125,17 @@ def survey_text(survey: Survey) -> str:
         lines += _places("rejected", dump.rejected) + _places("note", dump.notes)
     records = sum(len(dump.papers) for dump in survey.dumps)
     return "\n".join([*lines, f"{records} records, {survey.papers} papers. Nothing was written."])
+
+
+def rollback_json(manifest: Manifest) -> Json:
+    """The generation that serves again, as `footnote rebuild --rollback --json` prints it."""
+    serving = {"generation": manifest.generation, "papers": manifest.papers, "built_at": manifest.built_at}
+    return {"schema": SCHEMA, **serving}
+
+
+def rollback_text(manifest: Manifest) -> str:
+    """The generation that serves again, for people."""
+    return f"{manifest.generation} is current again: {manifest.papers} papers."
 
 
 def error_json(error: FootnoteError) -> Json:
