@@ -83,14 +83,9 @@ class LlamaGenerator:
                     n_gpu_layers=gpu_layers,
                     verbose=False,
                 )
-            except (
-                Exception
-            ) as exc:  # the binding raises what it likes, and the model's chat template is a program of its own
-                hint = (
-                    _MEND_MODEL
-                    if gpu_layers == 0
-                    else f"{_MEND_MODEL} If the GPU's memory is too small, lower FOOTNOTE_GPU_LAYERS."
-                )
+            except Exception as exc:  # the binding raises what it likes, and a chat template is a program of its own
+                memory = "" if gpu_layers == 0 else " If the GPU's memory is too small, lower FOOTNOTE_GPU_LAYERS."
+                hint = _MEND_MODEL + memory
                 raise ModelError(f"llama.cpp cannot load {path}: {log.last_error() or exc}.", hint) from exc
         self._lib = llama_cpp
         trained = llama_cpp.llama_model_n_ctx_train(self._llama.model)

@@ -61,9 +61,9 @@ def rebuild(paths: Sequence[Path], root: Path, embedder: Embedder, progress: Pro
 
     The store then holds these papers and no others. Embeddings of abstracts that did not change are
     carried over if the embedding model is the same, and a rebuild that was interrupted is gone on with
-    from its last batch. Raises DumpError if a path cannot be read or no
-    paper is found at all, StoreBusy if another rebuild runs, StoreError if the store cannot be written;
-    whatever is raised, the generation that served before still serves.
+    from its last batch. Raises DumpError if a path cannot be read or no paper is found at all, StoreBusy
+    if another rebuild runs, StoreError if the store cannot be written; whatever is raised, the generation
+    that served before still serves.
     """
     with writing(root):
         started = time.perf_counter()

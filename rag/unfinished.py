@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rag.errors import StoreError
 from rag.manifest import Embedding
 from rag.types import Embeddings
 
@@ -36,15 +37,20 @@ class Unfinished:
         return {row: found[key] for row, key in keys if key in found}
 
     def add(self, texts: Sequence[str], vectors: Embeddings) -> None:
-        """Keep a batch; it is on disk when this returns."""
+        """Keep a batch; it is on disk when this returns. Raises StoreError if it cannot be written."""
         records = np.empty(len(texts), dtype=self._record)
         records["text"] = [_key(text) for text in texts]
         records["vector"] = vectors
-        with self._path.open("ab") as file:
-            file.truncate(file.tell() - file.tell() % self._record.itemsize)
-            file.write(records.tobytes())
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self._path.open("ab") as file:
+                if cut_off := file.tell() % self._record.itemsize:
+                    file.truncate(file.tell() - cut_off)
+                file.write(records.tobytes())
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as exc:
+            hint = "Free some space, then run the rebuild again: it goes on from here."
+            raise StoreError(f"Cannot write {self._path}: {exc.strerror or exc}.", hint) from exc
 
     def discard(self) -> None:
         """Forget all of them: a rebuild has finished."""

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rag.answer import Answerer
-from rag.errors import StoreMissing
+from rag.errors import StoreError, StoreMissing
 from rag.manifest import Embedding
 from rag.rebuild import rebuild, survey
 from rag.shelf import Shelf
@@ -82,6 +82,17 @@ def test_batch_cut_off_by_a_crash_is_left_out_and_written_over(tmp_path: Path, e
     found = unfinished.vectors([*texts, "unknown"])
     assert sorted(found) == list(range(20))
     assert all((found[row] == vectors[row]).all() for row in found)
+
+
+def test_full_disk_while_embedding_is_told_and_the_old_papers_serve(
+    planets: Store, tmp_path: Path, embedder: WordEmbedder, write_dump: Write
+) -> None:
+    unfinished = Unfinished(tmp_path / "store", Embedding.of(embedder))
+    unfinished._path.symlink_to("/dev/full")  # a device that is always full stands where the batches would go
+    message = r"Cannot write .*unfinished-.*\.vectors: No space left on device\. Free some space"
+    with pytest.raises(StoreError, match=message):
+        rebuild([write_dump(MANY)], tmp_path / "store", embedder)
+    assert open_store(tmp_path / "store").manifest.generation == planets.manifest.generation
 
 
 def test_embeddings_of_another_model_are_not_taken_up(tmp_path: Path, embedder: WordEmbedder) -> None:
