@@ -15,6 +15,8 @@ A message says what failed and which file, line or value; `hint` is the command 
 it. Foreign exceptions are translated once, where the foreign library is called.
 """
 
+_REBUILD = "Run: footnote rebuild"
+
 
 class FootnoteError(Exception):
     """Base of all errors that a person can mend. `hint` may be empty."""
@@ -55,9 +57,15 @@ class StoreMissing(StoreError):
 class StoreIncompatible(StoreError):
     """The store was built with another embedding model, or by another version of Footnote."""
 
+    def __init__(self, message: str, hint: str = _REBUILD) -> None:
+        super().__init__(message, hint)
+
 
 class StoreDamaged(StoreError):
     """A part of the store is missing or unreadable."""
+
+    def __init__(self, message: str, hint: str = _REBUILD) -> None:
+        super().__init__(message, hint)
 
 
 class StoreBusy(StoreError):

@@ -22,9 +22,6 @@ import filelock
 
 from rag.errors import StoreBusy, StoreDamaged, StoreError, StoreMissing
 
-_REBUILD = "Run: footnote rebuild"
-
-
 # Nothing else in the folder is ever touched.
 _GENERATION = re.compile(r"gen-\d{8}-\d{6}-[0-9a-f]{4}")
 
@@ -44,9 +41,9 @@ def current(root: Path) -> Path:
         where = "" if root == Path("store") else f" --store {root}"
         raise StoreMissing(f"{root} holds {state}.", f"Run: footnote rebuild seeds/{where}") from exc
     except (OSError, ValueError) as exc:
-        raise StoreDamaged(f"Cannot read {pointer}: {exc}.", _REBUILD) from exc
+        raise StoreDamaged(f"Cannot read {pointer}: {exc}.") from exc
     if not _GENERATION.fullmatch(name) or not (root / name).is_dir():
-        raise StoreDamaged(f"{pointer} names {name[:60]!r}, which is not there.", _REBUILD)
+        raise StoreDamaged(f"{pointer} names {name[:60]!r}, which is not there.")
     return root / name
 
 

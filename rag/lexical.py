@@ -64,7 +64,7 @@ class LexicalIndex:
         try:
             return cls(bm25s.BM25.load(folder, mmap=True))
         except (OSError, ValueError, KeyError, EOFError) as exc:
-            raise StoreDamaged(f"Cannot read the word index in {folder}: {exc}.", "Run: footnote rebuild") from exc
+            raise StoreDamaged(f"Cannot read the word index in {folder}: {exc}.") from exc
 
     def save(self, folder: Path) -> None:
         """Write the index to a new folder."""

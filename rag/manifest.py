@@ -13,7 +13,6 @@ from rag.types import Embedder
 
 SCHEMA = 1
 _NAME = "manifest.json"
-_REBUILD = "Run: footnote rebuild"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +71,11 @@ class Manifest:
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             if record["schema"] != SCHEMA:
-                raise StoreIncompatible(f"{path} has schema {record['schema']}; this version reads {SCHEMA}.", _REBUILD)
+                raise StoreIncompatible(f"{path} has schema {record['schema']}; this version reads {SCHEMA}.")
             record["embedding"] = Embedding(**record["embedding"])
             record["dumps"] = tuple(DumpSummary(**dump) for dump in record["dumps"])
             return cls(**record)
         except FileNotFoundError as exc:
-            raise StoreDamaged(f"{path} is missing.", _REBUILD) from exc
+            raise StoreDamaged(f"{path} is missing.") from exc
         except (OSError, ValueError, KeyError, TypeError) as exc:
-            raise StoreDamaged(f"Cannot read {path}: {exc}.", _REBUILD) from exc
+            raise StoreDamaged(f"Cannot read {path}: {exc}.") from exc

@@ -79,8 +79,8 @@ def rebuild(paths: Sequence[Path], root: Path, embedder: Embedder, progress: Pro
         parsed = time.perf_counter()
 
         embedding = Embedding.of(embedder)
-        old, carried = _carry_over(root, merged.papers, embedding)
         new = {paper.paper_id: digest(paper) for paper in merged.papers}
+        old, carried = _carry_over(root, merged.papers, new, embedding)
         unfinished = Unfinished(root, embedding)
         vectors, embedded = _embed(merged.papers, carried, embedder, unfinished, progress)
         done = time.perf_counter()
@@ -136,22 +136,24 @@ def _read(files: Iterable[DumpFile], progress: Progress) -> list[Dump]:
 
 
 def _carry_over(
-    root: Path, papers: Sequence[Paper], embedding: Embedding
+    root: Path, papers: Sequence[Paper], digests: dict[str, str], embedding: Embedding
 ) -> tuple[dict[str, str], dict[int, Embeddings]]:
     """The digests of the generation that serves now, and its vectors for the rows whose text did not change.
 
     Both are empty if there is none that can be read; the rebuild then starts afresh.
     """
+    ids = [paper.paper_id for paper in papers]
     try:
         before = open_store(root)
         try:
-            digests = before.digests()
+            old = before.digests()
             if before.manifest.embedding != embedding:
-                return digests, {}
-            rows = [row for row, paper in enumerate(papers) if paper.paper_id in digests]
-            ids = [papers[row].paper_id for row in rows]
-            was = zip(rows, before.papers(ids), before.vectors(ids), strict=True)
-            return digests, {row: vector for row, old, vector in was if dense_text(old) == dense_text(papers[row])}
+                return old, {}
+            edited = [row for row, key in enumerate(ids) if key in old and old[key] != digests[key]]
+            was = zip(edited, before.papers([ids[row] for row in edited]), strict=True)
+            rewritten = {row for row, paper in was if dense_text(paper) != dense_text(papers[row])}
+            rows = [row for row, key in enumerate(ids) if key in old and row not in rewritten]
+            return old, dict(zip(rows, before.vectors([ids[row] for row in rows]), strict=True))
         finally:
             before.close()
     except StoreError:

@@ -31,7 +31,6 @@ from rag.passages import lexical_text
 from rag.types import Embedder, Embeddings, Paper, Source
 
 _COLLECTION = "papers"
-_REBUILD = "Run: footnote rebuild"
 # More exact than Chroma's defaults (100, 16, 100), at little cost for a shelf of thousands.
 _HNSW = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 200}
 
@@ -61,8 +60,7 @@ class Store:
         if not count == len(self.ids) == self.lexical.size == self.manifest.papers:
             raise StoreDamaged(
                 f"{folder} holds {count} embeddings, {len(self.ids)} ids and the words of {self.lexical.size} papers "
-                f"instead of {self.manifest.papers} of each.",
-                _REBUILD,
+                f"instead of {self.manifest.papers} of each."
             )
         self._rows = {key: row for row, key in enumerate(self.ids)}
 
@@ -123,7 +121,7 @@ class Store:
         return [found[key] for key in ids]
 
     def _lost(self, paper_id: str) -> StoreDamaged:
-        return StoreDamaged(f"{self.folder} has lost the paper {paper_id!r}.", _REBUILD)
+        return StoreDamaged(f"{self.folder} has lost the paper {paper_id!r}.")
 
 
 def open_store(root: Path) -> Store:
@@ -260,7 +258,7 @@ def _translated(folder: Path) -> Iterator[None]:
     except (chromadb.errors.ChromaError, ValueError, RuntimeError, AttributeError, KeyError, TypeError) as exc:
         # AttributeError is what chromadb raises on the second try at a database that is none; the last two
         # come of records that are not ours.
-        raise StoreDamaged(f"Chroma cannot use {folder}: {exc}.", _REBUILD) from exc
+        raise StoreDamaged(f"Chroma cannot use {folder}: {exc}.") from exc
 
 
 def _read_ids(folder: Path) -> tuple[str, ...]:
@@ -268,9 +266,9 @@ def _read_ids(folder: Path) -> tuple[str, ...]:
     try:
         ids = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
-        raise StoreDamaged(f"Cannot read {path}: {exc}.", _REBUILD) from exc
+        raise StoreDamaged(f"Cannot read {path}: {exc}.") from exc
     if not isinstance(ids, list) or not all(isinstance(key, str) for key in ids):
-        raise StoreDamaged(f"{path} is no list of ids.", _REBUILD)
+        raise StoreDamaged(f"{path} is no list of ids.")
     return tuple(ids)
 
 

@@ -12,6 +12,7 @@ it stands, as `Note`.
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from rag.dumps import anthology, bibtex, jsonl, listing, pubmed, ris, tables
@@ -41,7 +42,8 @@ class Dump:
 
 def read_dump(file: DumpFile) -> Dump:
     """Read one dump whole. Raises DumpError if the file cannot be read or changes while it is read."""
-    digest, before = _sha256(file.path), _state(file.path)
+    before = _state(file.path)
+    digest = _sha256(file.path, before)
     format_, found = "unknown", []
     try:
         format_, records = recognise(file)
@@ -88,7 +90,9 @@ def _line_after(found: list[Paper | Rejected | Note]) -> int:
     return (last.sources[0].line if isinstance(last, Paper) else last.line) + 1
 
 
-def _sha256(path: Path) -> str:
+@lru_cache(maxsize=1)  # the members of one archive come one after another
+def _sha256(path: Path, _: tuple[int, int]) -> str:
+    """The hash of a file in a certain state."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
