@@ -44,7 +44,7 @@ def main() -> None:
         )
     if arguments.questions:
         store = open_store(arguments.store)
-        ids = {title_key(paper.title): paper.paper_id for paper in store.papers(store.ids)}
+        ids = {title_key(paper.title): paper.paper_id for paper in store.papers(range(len(store.rows.ids)))}
         asked = [json.loads(line) for line in arguments.questions.read_text().splitlines()]
         asked = [question for question in asked if question["gold_titles"]]
         gold = [{ids[title_key(title)] for title in question["gold_titles"]} for question in asked]
@@ -60,7 +60,7 @@ def main() -> None:
 def _report(
     name: str, store: Store, embedder: SentenceEmbedder, queries: Sequence[str], gold: Sequence[set[str]]
 ) -> None:
-    dense = np.asarray(embedder.embed_queries(queries) @ store.vectors(store.ids).T, dtype=np.float64)
+    dense = np.asarray(embedder.embed_queries(queries) @ store.rows.vectors.T, dtype=np.float64)
     lexical = np.array([store.lexical.scores(query) for query in queries], dtype=np.float64)
     share = lexical / np.maximum(lexical.max(axis=1, keepdims=True), 1e-9)
     ways = {"vectors": dense, "BM25": lexical, "rank fusion": 1 / (60 + _ranks(dense)) + 1 / (60 + _ranks(lexical))}
@@ -68,9 +68,9 @@ def _report(
         f"sum, BM25 x {weight}" + (" (used)" if weight == LEXICAL_WEIGHT else ""): dense + weight * share
         for weight in WEIGHTS
     }
-    print(f"{name}: {len(queries)} queries, {len(store.ids)} papers\n{'':22} nDCG@10  hit@1  recall@5")
+    print(f"{name}: {len(queries)} queries, {len(store.rows.ids)} papers\n{'':22} nDCG@10  hit@1  recall@5")
     for way, scores in ways.items():
-        print(f"{way:22} {_figures(scores, store.ids, gold)}")
+        print(f"{way:22} {_figures(scores, store.rows.ids, gold)}")
 
 
 def _ranks(scores: Scores) -> Scores:

@@ -11,7 +11,7 @@ from typing import Any
 from rag.errors import StoreDamaged, StoreIncompatible
 from rag.types import Embedder
 
-SCHEMA = 1
+SCHEMA = 2
 _NAME = "manifest.json"
 
 
@@ -31,6 +31,11 @@ class Embedding:
         return cls(
             embedder.name, embedder.fingerprint, embedder.dimension, embedder.query_prefix, embedder.passage_prefix
         )
+
+    @property
+    def of_passages(self) -> tuple[str, int, str]:
+        """What makes the vectors what they are: two that agree in it embed a passage alike."""
+        return self.sha256, self.dimension, self.passage_prefix
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,19 +12,18 @@ import numpy as np
 
 from rag.dumps import Dump, read_dump
 from rag.dumps.files import DumpFile, find_dumps
-from rag.errors import DumpError, StoreError
+from rag.errors import DumpError, StoreError, StoreMissing
 from rag.generations import writing
 from rag.manifest import DumpSummary, Embedding
 from rag.merge import merge
 from rag.passages import dense_text
-from rag.store import digest, open_store, write_generation
+from rag.rows import digest, text_digest
+from rag.store import open_store, write_generation
 from rag.types import Embedder, Embeddings, Note, Paper, Rejected
 from rag.unfinished import Unfinished
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage ("read", "embed", "write"), what is done and what there is to do."""
-
-_EMBED_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,8 @@ class Seconds:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a rebuild read and did. `added`, `changed`, `removed` count papers against the generation before."""
+    """What a rebuild read and did. `added`, `changed`, `removed` count papers against the generation before;
+    `merged` counts the records that turned out to be of a paper read before."""
 
     generation: str
     dumps: tuple[DumpSummary, ...]
@@ -49,11 +49,16 @@ class Report:
     unchanged: int
     changed: int
     removed: int
+    merged: int
     embedded: int
+    afresh: str | None
+    """Why no vector of the generation before was carried over, if there was one."""
     rejected: tuple[Rejected, ...]
     notes: tuple[Note, ...]
     """What was used otherwise than it stands: guessed years, records whose title or abstract was not kept."""
     seconds: Seconds
+    bytes: int
+    """What the generation takes on disk."""
 
 
 def rebuild(paths: Sequence[Path], root: Path, embedder: Embedder, progress: Progress = lambda *_: None) -> Report:
@@ -79,21 +84,31 @@ def rebuild(paths: Sequence[Path], root: Path, embedder: Embedder, progress: Pro
         parsed = time.perf_counter()
 
         embedding = Embedding.of(embedder)
-        new = {paper.paper_id: digest(paper) for paper in merged.papers}
-        old, carried = _carry_over(root, merged.papers, new, embedding)
+        before = _before(root, embedding)
         unfinished = Unfinished(root, embedding)
-        vectors, embedded = _embed(merged.papers, carried, embedder, unfinished, progress)
+        at_hand = before.vectors | unfinished.vectors()
+        vectors, embedded = _embed(merged.papers, at_hand, embedder, unfinished, progress)
         done = time.perf_counter()
 
-        progress("write", 0, len(merged.papers))
         summaries = [
             DumpSummary(dump.path, dump.format, dump.sha256, len(dump.papers), len(dump.rejected)) for dump in dumps
         ]
         records = sum(dump.records for dump in summaries)
-        manifest = write_generation(root, merged.papers, vectors, embedding, summaries, records)
+        count = len(merged.papers)
+        progress("write", 0, count)
+        manifest = write_generation(
+            root,
+            merged.papers,
+            vectors,
+            embedding,
+            summaries,
+            records,
+            lambda written: progress("write", written, count),
+        )
         unfinished.discard()
-        progress("write", len(merged.papers), len(merged.papers))
         ended = time.perf_counter()
+    new = {paper.paper_id: digest(paper) for paper in merged.papers}
+    old = before.papers
     return Report(
         generation=manifest.generation,
         dumps=manifest.dumps,
@@ -103,10 +118,13 @@ def rebuild(paths: Sequence[Path], root: Path, embedder: Embedder, progress: Pro
         unchanged=sum(old.get(key) == value for key, value in new.items()),
         changed=sum(key in old and old[key] != value for key, value in new.items()),
         removed=len(old.keys() - new.keys()),
+        merged=records - len(merged.papers),
         embedded=embedded,
+        afresh=before.afresh,
         rejected=rejected,
         notes=tuple(note for dump in dumps for note in dump.notes) + merged.notes,
         seconds=Seconds(*(round(span, 3) for span in (parsed - started, done - parsed, ended - done, ended - started))),
+        bytes=sum(file.stat().st_size for file in (root / manifest.generation).rglob("*") if file.is_file()),
     )
 
 
@@ -135,34 +153,41 @@ def _read(files: Iterable[DumpFile], progress: Progress) -> list[Dump]:
     return dumps
 
 
-def _carry_over(
-    root: Path, papers: Sequence[Paper], digests: dict[str, str], embedding: Embedding
-) -> tuple[dict[str, str], dict[int, Embeddings]]:
-    """The digests of the generation that serves now, and its vectors for the rows whose text did not change.
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What the generation that serves now has for the next one; nothing, if none can be read."""
 
-    Both are empty if there is none that can be read; the rebuild then starts afresh.
-    """
-    ids = [paper.paper_id for paper in papers]
+    papers: dict[str, bytes]
+    """For each id the digest of the paper."""
+    vectors: dict[bytes, Embeddings]
+    """For each digest of a text its vector."""
+    afresh: str | None
+
+
+def _before(root: Path, embedding: Embedding) -> _Before:
     try:
-        before = open_store(root)
-        try:
-            old = before.digests()
-            if before.manifest.embedding != embedding:
-                return old, {}
-            edited = [row for row, key in enumerate(ids) if key in old and old[key] != digests[key]]
-            was = zip(edited, before.papers([ids[row] for row in edited]), strict=True)
-            rewritten = {row for row, paper in was if dense_text(paper) != dense_text(papers[row])}
-            rows = [row for row, key in enumerate(ids) if key in old and row not in rewritten]
-            return old, dict(zip(rows, before.vectors([ids[row] for row in rows]), strict=True))
-        finally:
-            before.close()
-    except StoreError:
-        return {}, {}
+        store = open_store(root)
+    except StoreMissing:
+        return _Before({}, {}, None)
+    except StoreError as error:
+        return _Before({}, {}, f"the generation before cannot be used ({error.message.rstrip('.')})")
+    try:
+        papers, built = store.rows.papers(), store.manifest.embedding
+        if built.of_passages != embedding.of_passages:
+            return _Before(papers, {}, f"it was built with {_described(built)}, and now {_described(embedding)} is set")
+        return _Before(papers, {text: store.rows.vectors[row] for text, row in store.rows.texts().items()}, None)
+    finally:
+        store.close()
+
+
+def _described(embedding: Embedding) -> str:
+    prefix = f" and the passage prefix {embedding.passage_prefix!r}" if embedding.passage_prefix else ""
+    return f"the embedding model {embedding.model} (sha256 {embedding.sha256[:12]}){prefix}"
 
 
 def _embed(
     papers: Sequence[Paper],
-    carried: dict[int, Embeddings],
+    at_hand: dict[bytes, Embeddings],
     embedder: Embedder,
     unfinished: Unfinished,
     progress: Progress,
@@ -172,16 +197,20 @@ def _embed(
     Texts of like length are embedded together, since a batch is padded to its longest.
     """
     vectors = np.empty((len(papers), embedder.dimension), dtype=np.float32)
-    texts = [dense_text(paper) for paper in papers]
-    at_hand = unfinished.vectors(texts) | carried
-    for row, vector in at_hand.items():
-        vectors[row] = vector
-    todo = sorted((row for row in range(len(papers)) if row not in at_hand), key=lambda row: -len(texts[row]))
-    progress("embed", 0, len(todo))
-    for start in range(0, len(todo), _EMBED_AT_ONCE):
-        rows = todo[start : start + _EMBED_AT_ONCE]
-        batch = [texts[row] for row in rows]
-        vectors[rows] = embedder.embed_passages(batch)
-        unfinished.add(batch, vectors[rows])
-        progress("embed", start + len(rows), len(todo))
+    digests = [text_digest(paper) for paper in papers]
+    todo = []
+    for row, text in enumerate(digests):
+        if text in at_hand:
+            vectors[row] = at_hand[text]
+        else:
+            todo.append(row)
+    todo.sort(key=lambda row: -len(papers[row].abstract))
+    done = 0
+    progress("embed", done, len(todo))
+    for run in embedder.embed_many([dense_text(papers[row]) for row in todo]):
+        rows = todo[done : done + len(run)]
+        vectors[rows] = run
+        unfinished.add([digests[row] for row in rows], run)
+        done += len(rows)
+        progress("embed", done, len(todo))
     return vectors, len(todo)

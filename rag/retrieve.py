@@ -7,6 +7,7 @@ one side should win by its margin.
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from rag.store import Store
 from rag.types import Embedder, ScoredPaper
@@ -27,25 +28,28 @@ class Retriever:
     def __post_init__(self) -> None:
         self.store.check_embedder(self.embedder)
 
-    def search(self, query: str, top_k: int) -> list[ScoredPaper]:
-        """The `top_k` best papers, best first."""
+    def search(self, query: str, top_k: int, among: npt.NDArray[np.bool_] | None = None) -> list[ScoredPaper]:
+        """The `top_k` best papers, best first; with `among`, one truth value a row of the store, only of those."""
         store = self.store
         vector = self.embedder.embed_queries([query])[0]
         lexical = store.lexical.scores(query)
+        if among is not None:
+            lexical = np.where(among, lexical, 0)
         pool = max(_POOL, top_k)
-        dense_ids = store.nearest(vector, pool)
-        lexical_ids = [store.ids[row] for row in np.argsort(-lexical, kind="stable")[:pool] if lexical[row] > 0]
-        ids = list(dict.fromkeys(dense_ids + lexical_ids))
-        if not ids:
+        dense_rows = store.nearest(vector, pool, among)
+        lexical_rows = [int(row) for row in np.argsort(-lexical, kind="stable")[:pool] if lexical[row] > 0]
+        rows = list(dict.fromkeys(dense_rows + lexical_rows))
+        if not rows:
             return []
-        cosines = store.vectors(ids) @ vector
-        shares = lexical[store.rows(ids)] / max(float(lexical.max()), 1e-9)
-        scores = cosines + LEXICAL_WEIGHT * shares
+        cosines = store.rows.vectors[rows] @ vector
+        scores = cosines + LEXICAL_WEIGHT * lexical[rows] / max(float(lexical.max()), 1e-9)
         best = np.argsort(-scores, kind="stable")[:top_k]
-        papers = store.papers([ids[i] for i in best])
-        dense_ranks = {key: rank for rank, key in enumerate(dense_ids, 1)}
-        lexical_ranks = {key: rank for rank, key in enumerate(lexical_ids, 1)}
+        papers = store.papers([rows[i] for i in best])
+        dense_ranks = {row: rank for rank, row in enumerate(dense_rows, 1)}
+        lexical_ranks = {row: rank for rank, row in enumerate(lexical_rows, 1)}
         return [
-            ScoredPaper(paper, float(scores[i]), float(cosines[i]), dense_ranks.get(ids[i]), lexical_ranks.get(ids[i]))
+            ScoredPaper(
+                paper, float(scores[i]), float(cosines[i]), dense_ranks.get(rows[i]), lexical_ranks.get(rows[i])
+            )
             for i, paper in zip(best, papers, strict=True)
         ]

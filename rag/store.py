@@ -2,7 +2,8 @@
 
     gen-20261122-101500-3f9c/
       manifest.json    what was read, with which embedding model, and the counts
-      chroma/          papers and their embeddings
+      chroma/          papers, their embeddings and the HNSW index over them
+      rows/            ids, digests, years and vectors, to be read without Chroma
       words/           the BM25 index
 
 Nothing in a finished generation is ever changed: Chroma leaks disk on delete, and readers in other
@@ -11,28 +12,31 @@ processes see stale data; whole folders avoid both.
 
 import contextlib
 import datetime
-import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from rag.errors import StoreDamaged, StoreError, StoreIncompatible, StoreMissing
 from rag.generations import current, make_current, new_name, remove_all_but, writing
 from rag.lexical import LexicalIndex
 from rag.manifest import SCHEMA, DumpSummary, Embedding, Manifest
 from rag.passages import lexical_text
+from rag.rows import Rows
 from rag.types import Embedder, Embeddings, Paper, Source
 
 _COLLECTION = "papers"
 # More exact than Chroma's defaults (100, 16, 100), at little cost for a shelf of thousands.
 _HNSW = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 200}
+# A step of progress: a second or so.
+_ADD_AT_ONCE = 1000
 
 
 class Store:
@@ -51,18 +55,19 @@ class Store:
                 f"{database} is read-only, and Chroma cannot open it so.",
                 f"Run: chmod -R u+w {folder}, or copy the store.",
             )
-        with _translated(folder):
+        with _reading(folder):
             self._client = _client(folder)
             self._papers = self._client.get_collection(_COLLECTION, embedding_function=None)
             count = self._papers.count()
-        self.ids: tuple[str, ...] = _read_ids(folder)
+        papers = self.manifest.papers
+        self.rows = Rows.load(folder, papers, self.manifest.embedding.dimension)
         self.lexical = LexicalIndex.load(folder / "words")
-        if not count == len(self.ids) == self.lexical.size == self.manifest.papers:
+        if not count == self.lexical.size == papers:
             raise StoreDamaged(
-                f"{folder} holds {count} embeddings, {len(self.ids)} ids and the words of {self.lexical.size} papers "
-                f"instead of {self.manifest.papers} of each."
+                f"{folder} holds {count} embeddings and the words of {self.lexical.size} papers "
+                f"instead of {papers} of each."
             )
-        self._rows = {key: row for row, key in enumerate(self.ids)}
+        self._row_of = {key: row for row, key in enumerate(self.rows.ids)}
 
     def check_embedder(self, embedder: Embedder) -> None:
         """Raise StoreIncompatible unless queries would be embedded as the papers were."""
@@ -76,52 +81,41 @@ class Store:
                     "Run: footnote rebuild, or set FOOTNOTE_EMBEDDING_MODEL and its prefixes as they were.",
                 )
 
-    def nearest(self, vector: Embeddings, k: int) -> list[str]:
-        """Ids of the `k` papers with the highest cosine to one query vector, best first."""
-        with _translated(self.folder):
+    def nearest(self, vector: Embeddings, k: int, among: npt.NDArray[np.bool_] | None = None) -> list[int]:
+        """Rows of the `k` papers with the highest cosine to one query vector, best first.
+
+        `among`, one truth value a row, leaves only those; they are scanned one by one, so that none is missed.
+        """
+        if among is not None:
+            rows = np.flatnonzero(among)
+            best = np.argsort(-(self.rows.vectors[rows] @ vector), kind="stable")[:k]
+            return [int(row) for row in rows[best]]
+        with _reading(self.folder):
             found = self._papers.query(query_embeddings=[vector], n_results=min(k, self.manifest.papers), include=[])
-        ids: list[str] = found["ids"][0]
-        return ids
+        return [self._row(key) for key in found["ids"][0]]
 
-    def rows(self, ids: Sequence[str]) -> list[int]:
-        """The rows of these papers in the word index. Raises StoreDamaged for an id that is not there."""
+    def papers(self, rows: Sequence[int]) -> list[Paper]:
+        """The papers in these rows, in this order. Raises StoreDamaged if one is not there."""
+        ids = [self.rows.ids[row] for row in rows]
+        found: dict[str, Paper] = {}
+        with _reading(self.folder):
+            for some in _batches(list(dict.fromkeys(ids)), self._client.get_max_batch_size()):
+                records: Any = self._papers.get(ids=some, include=["metadatas"])
+                found |= zip(records["ids"], map(_paper_of, records["metadatas"]), strict=True)
+        missing = [key for key in ids if key not in found]
+        if missing:
+            raise StoreDamaged(f"{self.folder} has lost the paper {missing[0]!r}.")
+        return [found[key] for key in ids]
+
+    def _row(self, paper_id: str) -> int:
         try:
-            return [self._rows[key] for key in ids]
+            return self._row_of[paper_id]
         except KeyError as exc:
-            raise self._lost(exc.args[0]) from exc
-
-    def papers(self, ids: Sequence[str]) -> list[Paper]:
-        """The papers with these ids, in this order. Raises StoreDamaged for an id that is not there."""
-        return self._in_order(ids, "metadatas", _paper_of)
-
-    def vectors(self, ids: Sequence[str]) -> Embeddings:
-        """Shape (len(ids), dimension): the embeddings of these papers, in this order."""
-        rows = self._in_order(ids, "embeddings", lambda _, vector: vector)
-        return np.asarray(rows, dtype=np.float32).reshape(len(ids), self.manifest.embedding.dimension)
-
-    def digests(self) -> dict[str, str]:
-        """For each paper's id a hash of all it knows, its sources aside."""
-        return dict(
-            zip(self.ids, self._in_order(self.ids, "metadatas", lambda _, record: str(record["digest"])), strict=True)
-        )
+            raise StoreDamaged(f"{self.folder} does not know the paper {paper_id!r}, which Chroma found.") from exc
 
     def close(self) -> None:
         """Let go of the files. The store cannot be used afterwards."""
         self._client.close()
-
-    def _in_order(self, ids: Sequence[str], column: str, convert: Any) -> list[Any]:
-        found: dict[str, Any] = {}
-        with _translated(self.folder):
-            for some in _batches(list(dict.fromkeys(ids)), self._client.get_max_batch_size()):
-                rows: Any = self._papers.get(ids=some, include=[column])
-                found |= {key: convert(key, value) for key, value in zip(rows["ids"], rows[column], strict=True)}
-        missing = [key for key in ids if key not in found]
-        if missing:
-            raise self._lost(missing[0])
-        return [found[key] for key in ids]
-
-    def _lost(self, paper_id: str) -> StoreDamaged:
-        return StoreDamaged(f"{self.folder} has lost the paper {paper_id!r}.")
 
 
 def open_store(root: Path) -> Store:
@@ -151,11 +145,12 @@ def write_generation(
     embedding: Embedding,
     dumps: Sequence[DumpSummary],
     records: int,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Manifest:
     """Write papers and their embeddings (same order) as a new generation and make it current.
 
-    Call it within `writing(root)`. Raises StoreError, with the old generation still serving, if it
-    cannot be written whole.
+    Call it within `writing(root)`; `progress` is told how many papers are written. Raises StoreError, with
+    the old generation still serving, if it cannot be written whole.
     """
     now = datetime.datetime.now(datetime.UTC)
     name = new_name(now)
@@ -177,8 +172,8 @@ def write_generation(
         previous=previous,
     )
     try:
-        with _translated(folder):
-            _write(folder, papers, vectors, manifest)
+        with _writing(folder):
+            _write(folder, papers, vectors, manifest, progress)
         Store(folder).close()
         make_current(root, name)
     except BaseException:
@@ -188,26 +183,24 @@ def write_generation(
     return manifest
 
 
-def digest(paper: Paper) -> str:
-    """A hash of everything a paper says, wherever it was read."""
-    values = [value for field, value in asdict(paper).items() if field != "sources"]
-    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
-
-
-def _write(folder: Path, papers: Sequence[Paper], vectors: Embeddings, manifest: Manifest) -> None:
+def _write(
+    folder: Path, papers: Sequence[Paper], vectors: Embeddings, manifest: Manifest, progress: Callable[[int], None]
+) -> None:
     folder.mkdir(parents=True)
+    Rows.of(papers, vectors).save(folder)
     LexicalIndex.build([lexical_text(paper) for paper in papers]).save(folder / "words")
-    (folder / "words" / "ids.json").write_text(json.dumps([paper.paper_id for paper in papers]), encoding="utf-8")
     client = _client(folder)
     try:
         collection = client.create_collection(_COLLECTION, embedding_function=None, configuration={"hnsw": _HNSW})
-        size = client.get_max_batch_size()
-        for some, embeddings in zip(_batches(papers, size), _batches(vectors, size), strict=True):
+        size = min(client.get_max_batch_size(), _ADD_AT_ONCE)
+        for start in range(0, len(papers), size):
+            some = papers[start : start + size]
             collection.add(
                 ids=[paper.paper_id for paper in some],
-                embeddings=embeddings,
-                metadatas=[_metadata_of(paper) for paper in some],
+                embeddings=vectors[start : start + size],
+                metadatas=[{"record": json.dumps(asdict(paper))} for paper in some],
             )
+            progress(start + len(some))
     finally:
         client.close()
     manifest.write(folder)
@@ -218,18 +211,7 @@ def _batches(items: Any, size: int) -> Iterator[Any]:
         yield items[start : start + size]
 
 
-def _metadata_of(paper: Paper) -> dict[str, str | int]:
-    """Chroma's metadata: the whole record as JSON, its digest, and the year to filter on.
-
-    Chroma's own `documents` stay empty: it would index their text a second time, at twice the disk and time.
-    """
-    metadata: dict[str, str | int] = {"record": json.dumps(asdict(paper)), "digest": digest(paper)}
-    if paper.date and paper.date[:4].isdecimal():
-        metadata["year"] = int(paper.date[:4])
-    return metadata
-
-
-def _paper_of(_: str, metadata: dict[str, str]) -> Paper:
+def _paper_of(metadata: dict[str, str]) -> Paper:
     record: dict[str, Any] = json.loads(metadata["record"])
     record["sources"] = [Source(**source) for source in record["sources"]]
     for field in ("authors", "categories", "links", "sources"):
@@ -245,31 +227,33 @@ def _client(folder: Path) -> Any:
 
 
 @contextlib.contextmanager
-def _translated(folder: Path) -> Iterator[None]:
-    """Turn what chromadb and the file system raise into StoreErrors."""
-    import chromadb.errors
-
+def _reading(folder: Path) -> Iterator[None]:
+    """Turn what chromadb and the file system raise into StoreDamaged."""
     try:
         yield
-    except OSError as exc:
-        raise StoreError(
-            f"Cannot write {folder}: {exc.strerror or exc}.", "Free some space or set FOOTNOTE_STORE to another folder."
-        ) from exc
-    except (chromadb.errors.ChromaError, ValueError, RuntimeError, AttributeError, KeyError, TypeError) as exc:
-        # AttributeError is what chromadb raises on the second try at a database that is none; the last two
-        # come of records that are not ours.
+    except _raised_by_chroma() as exc:
         raise StoreDamaged(f"Chroma cannot use {folder}: {exc}.") from exc
 
 
-def _read_ids(folder: Path) -> tuple[str, ...]:
-    path = folder / "words" / "ids.json"
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turn what chromadb and the file system raise into StoreError: the new generation could not be written."""
     try:
-        ids = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
-        raise StoreDamaged(f"Cannot read {path}: {exc}.") from exc
-    if not isinstance(ids, list) or not all(isinstance(key, str) for key in ids):
-        raise StoreDamaged(f"{path} is no list of ids.")
-    return tuple(ids)
+        yield
+    except _raised_by_chroma() as exc:
+        why = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
+        raise StoreError(
+            f"Cannot write {folder}: {why}.",
+            "Free some space or set FOOTNOTE_STORE to another folder, then run the rebuild again.",
+        ) from exc
+
+
+def _raised_by_chroma() -> tuple[type[Exception], ...]:
+    """AttributeError is what chromadb raises on the second try at a database that is none; KeyError and TypeError
+    come of records that are not ours."""
+    import chromadb.errors
+
+    return OSError, chromadb.errors.ChromaError, ValueError, RuntimeError, AttributeError, KeyError, TypeError
 
 
 def _short(value: object) -> str:

@@ -188,6 +188,9 @@ class Embedder(Protocol):
 
     def embed_passages(self, texts: Sequence[str]) -> Embeddings: ...
 
+    def embed_many(self, texts: Sequence[str]) -> abc.Iterator[Embeddings]:
+        """As `embed_passages`, for any number of texts: yields the vectors of the next ones, run by run."""
+
     def embed_queries(self, texts: Sequence[str]) -> Embeddings: ...
 
 

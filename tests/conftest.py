@@ -37,6 +37,10 @@ class WordEmbedder:
         self.embedded += texts
         return self._vectors(texts)
 
+    def embed_many(self, texts: Sequence[str]) -> Iterator[Embeddings]:
+        for start in range(0, len(texts), 64):
+            yield self.embed_passages(texts[start : start + 64])
+
     def embed_queries(self, texts: Sequence[str]) -> Embeddings:
         return self._vectors(texts)
 

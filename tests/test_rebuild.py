@@ -26,12 +26,12 @@ def test_the_seeds_are_375_records_and_313_papers(tmp_path: Path, embedder: Word
 
 
 def test_unchanged_rebuild_embeds_nothing(planets: Store, tmp_path: Path, embedder: WordEmbedder) -> None:
-    before = planets.vectors(planets.ids)
+    before = np.array(planets.rows.vectors)
     embedder.embedded.clear()
     report = rebuild([tmp_path / "planets.jsonl"], tmp_path / "store", embedder)
     assert (report.unchanged, report.embedded, embedder.embedded) == (3, 0, [])
     after = open_store(tmp_path / "store")
-    assert np.allclose(after.vectors(after.ids), before, atol=1e-6)
+    assert np.allclose(after.rows.vectors, before, atol=1e-6)
 
 
 def test_only_new_and_changed_abstracts_are_embedded(
@@ -44,9 +44,16 @@ def test_only_new_and_changed_abstracts_are_embedded(
     assert embedder.embedded == ["Venus: Cloudy Attention\nVenus was rewritten.", "Jupiter\nJupiter is large."]
 
 
-def test_other_embedding_model_embeds_all_again(planets: Store, tmp_path: Path, embedder: WordEmbedder) -> None:
+def test_other_embedding_model_embeds_all_again_and_says_why(
+    planets: Store, tmp_path: Path, embedder: WordEmbedder
+) -> None:
     embedder.fingerprint = "1" * 64
-    assert rebuild([tmp_path / "planets.jsonl"], tmp_path / "store", embedder).embedded == 3
+    report = rebuild([tmp_path / "planets.jsonl"], tmp_path / "store", embedder)
+    assert (report.embedded, report.unchanged) == (3, 3)
+    assert report.afresh == (
+        "it was built with the embedding model words (sha256 000000000000), "
+        "and now the embedding model words (sha256 111111111111) is set"
+    )
 
 
 def test_rejected_records_are_reported_and_the_rest_is_built(

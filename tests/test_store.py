@@ -12,10 +12,11 @@ import pytest
 
 from rag.errors import StoreBusy, StoreDamaged, StoreError, StoreIncompatible, StoreMissing
 from rag.generations import writing
-from rag.manifest import Embedding
+from rag.manifest import SCHEMA, Embedding
 from rag.rebuild import rebuild
 from rag.retrieve import Retriever
-from rag.store import Store, digest, open_store, write_generation
+from rag.rows import digest
+from rag.store import Store, open_store, write_generation
 from rag.types import Paper, Source
 from tests.conftest import PLANETS, WordEmbedder
 
@@ -41,22 +42,32 @@ def test_papers_come_back_as_they_went_in(tmp_path: Path, embedder: WordEmbedder
     ]
     write_generation(tmp_path / "store", papers, vectors, Embedding.of(embedder), [], 2)
     store = open_store(tmp_path / "store")
-    assert store.papers(["2", "id/1"]) == papers[::-1]
-    assert np.allclose(store.vectors(["2", "id/1"]), vectors[::-1])
-    assert store.digests() == {paper.paper_id: digest(paper) for paper in papers}
+    assert store.papers([1, 0]) == papers[::-1]
+    assert (store.rows.vectors == vectors).all()
+    assert store.rows.papers() == {paper.paper_id: digest(paper) for paper in papers}
+    assert store.rows.years.tolist() == [2024, 0]
     store.close()
 
 
 def test_nearest_is_by_cosine(planets: Store, embedder: WordEmbedder) -> None:
     vector = embedder.embed_queries(["venus replaces attention by clouds"])[0]
-    ids = planets.nearest(vector, 3)
-    assert planets.papers(ids[:1])[0].title == "Venus: Cloudy Attention"
+    rows = planets.nearest(vector, 3)
+    assert planets.papers(rows[:1])[0].title == "Venus: Cloudy Attention"
     assert len(planets.nearest(vector, 10)) == 3
+
+
+def test_among_leaves_only_those_papers(planets: Store, embedder: WordEmbedder) -> None:
+    retriever, query = Retriever(planets, embedder), "venus replaces attention by clouds"
+    all_three = [found.paper.title[:4] for found in retriever.search(query, 3)]
+    others = [found.paper.title[:4] for found in retriever.search(query, 3, np.array([True, False, True]))]
+    assert all_three[0] == "Venu"
+    assert others == all_three[1:]
+    assert retriever.search(query, 3, np.zeros(3, dtype=bool)) == []
 
 
 def test_manifest_says_what_it_is_made_of(planets: Store) -> None:
     manifest = planets.manifest
-    assert (manifest.papers, manifest.records, manifest.schema, manifest.previous) == (3, 3, 1, None)
+    assert (manifest.papers, manifest.records, manifest.schema, manifest.previous) == (3, 3, SCHEMA, None)
     assert (manifest.embedding.model, manifest.embedding.dimension) == ("words", 64)
     assert [(Path(dump.path).name, dump.format, dump.records) for dump in manifest.dumps] == [
         ("planets.jsonl", "jsonl", 3)
@@ -84,16 +95,22 @@ def _empty(path: Path) -> None:
         (lambda folder: shutil.rmtree(folder), r"current names 'gen-[^']*', which is not there"),
         (lambda folder: (folder / "manifest.json").unlink(), r"manifest\.json is missing"),
         (lambda folder: (folder / "manifest.json").write_text("{"), r"Cannot read .*manifest\.json"),
-        (lambda folder: (folder / "manifest.json").write_text('{"schema": 1}'), r"Cannot read .*manifest\.json"),
+        (
+            lambda folder: (folder / "manifest.json").write_text(f'{{"schema": {SCHEMA}}}'),
+            r"Cannot read .*manifest\.json",
+        ),
         (lambda folder: shutil.rmtree(folder / "chroma"), r"Chroma cannot use .*"),
         (lambda folder: _empty(folder / "chroma" / "chroma.sqlite3"), r"Chroma cannot use .*"),
         (lambda folder: (folder / "chroma" / "chroma.sqlite3").write_bytes(b"x" * 9000), r"Chroma cannot use .*"),
-        (lambda folder: shutil.rmtree(folder / "words"), r"Cannot read .*ids\.json"),
+        (lambda folder: shutil.rmtree(folder / "words"), r"Cannot read the word index in"),
+        (lambda folder: shutil.rmtree(folder / "rows"), r"Cannot read .*ids\.json"),
+        (lambda folder: (folder / "rows" / "ids.json").write_text("[]"), r"ids\.json has 0 ids instead of 3"),
+        (lambda folder: (folder / "rows" / "ids.json").write_text("5"), r"ids\.json is no list of ids"),
+        (lambda folder: _empty(folder / "rows" / "vectors.npy"), r"Cannot read .*vectors\.npy"),
         (
-            lambda folder: (folder / "words" / "ids.json").write_text("[]"),
-            r"holds 3 embeddings, 0 ids and the words of 3 papers instead of 3 of each",
+            lambda folder: np.save(folder / "rows" / "years.npy", np.zeros(2)),
+            r"float64 of shape \(2,\) instead of int16",
         ),
-        (lambda folder: (folder / "words" / "ids.json").write_text("5"), r"ids\.json is no list of ids"),
         (lambda folder: (folder.parent / "current").write_bytes(b"\xff"), r"Cannot read .*current"),
         (lambda folder: (folder.parent / "current").write_text("../elsewhere"), r"which is not there"),
         (lambda folder: _empty(next((folder / "words").glob("data*.npy"))), r"Cannot read the word index in"),
@@ -113,7 +130,7 @@ def test_half_a_store_is_refused_and_a_rebuild_mends_it(
 
 
 def _rename_an_id(folder: Path) -> None:
-    path = folder / "words" / "ids.json"
+    path = folder / "rows" / "ids.json"
     path.write_text(json.dumps(["renamed", *json.loads(path.read_text())[1:]]))
 
 
@@ -134,7 +151,7 @@ def test_damage_found_while_reading_is_told_and_a_rebuild_mends_it(
         Retriever(damaged, embedder).search("Mercury Venus Mars", 3)
     damaged.close()
     report = rebuild([tmp_path / "planets.jsonl"], tmp_path / "store", embedder)
-    assert (report.papers, report.embedded) == (3, 3)
+    assert (report.papers, report.embedded) == (3, 0)
 
 
 def test_only_generations_are_ever_removed(planets: Store, tmp_path: Path, embedder: WordEmbedder) -> None:
@@ -147,7 +164,7 @@ def test_only_generations_are_ever_removed(planets: Store, tmp_path: Path, embed
 def test_another_versions_store_is_refused(planets: Store, tmp_path: Path) -> None:
     path = planets.folder / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 99}))
-    with pytest.raises(StoreIncompatible, match=r"has schema 99; this version reads 1\. Run: footnote rebuild"):
+    with pytest.raises(StoreIncompatible, match=r"has schema 99; this version reads 2\. Run: footnote rebuild"):
         open_store(tmp_path / "store")
 
 
