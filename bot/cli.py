@@ -5,6 +5,7 @@ output carries what was asked for and nothing else; progress and notes go to sta
 """
 
 import argparse
+import contextlib
 import io
 import json
 import os
@@ -129,20 +130,24 @@ def _add_json(command: argparse.ArgumentParser) -> None:
 
 
 def _rebuild(arguments: argparse.Namespace) -> int:
+    from bot.progress import progress_on
     from bot.render import report_json, report_text, rollback_json, rollback_text, survey_json, survey_text
     from rag.rebuild import rebuild, survey
     from rag.store import roll_back
 
     settings = _settings(arguments)
+    progress = progress_on(sys.stderr)
     if arguments.dry_run:
-        found = survey(arguments.paths, _show_progress)
+        with contextlib.closing(progress):
+            found = survey(arguments.paths, progress)
         print(json.dumps(survey_json(found)) if arguments.json else survey_text(found))
         return ANSWERED
     if arguments.rollback:
         manifest = roll_back(settings.store)
         print(json.dumps(rollback_json(manifest)) if arguments.json else rollback_text(manifest))
         return ANSWERED
-    report = rebuild(arguments.paths, settings.store, _embedder(settings), _show_progress)
+    with contextlib.closing(progress):
+        report = rebuild(arguments.paths, settings.store, _embedder(settings), progress)
     print(json.dumps(report_json(report)) if arguments.json else report_text(report))
     return ANSWERED
 
@@ -321,14 +326,6 @@ def _line(fields: dict[str, Any]) -> _Line:
     if not isinstance(history, list) or not all(isinstance(question, str) for question in history):
         raise QuestionError('"history" is not a list of questions')
     return _Line(fields.get("id"), fields["question"], history)
-
-
-def _show_progress(stage: str, done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        amount = f"{done}/{total}" if total else f"{done}"
-        print(f"\r{stage} {amount} ", end="\n" if done == total else "", file=sys.stderr, flush=True)
-    elif done == total:
-        print(f"{stage} {done}/{total}", file=sys.stderr, flush=True)
 
 
 def _exit_code(error: FootnoteError) -> int:

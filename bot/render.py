@@ -193,12 +193,14 @@ def report_text(report: Report) -> str:
     ]
     lines += _places("rejected", report.rejected) + _places("note", report.notes)
     seconds = report.seconds
+    if report.afresh:
+        lines.append(f"  every abstract is embedded afresh: {report.afresh}")
     lines += [
-        f"{report.records} records, {report.papers} papers: {report.added} added, {report.changed} changed, "
-        f"{report.unchanged} unchanged, {report.removed} removed; {len(report.rejected)} rejected, "
-        f"{report.embedded} embedded.",
-        f"{report.generation} is current. {seconds.total:.1f} s: parse {seconds.parse:.1f}, "
-        f"embed {seconds.embed:.1f}, write {seconds.write:.1f}.",
+        f"{report.records} records, {report.merged} of them merged, {len(report.rejected)} rejected; "
+        f"{report.papers} papers: {report.added} added, {report.changed} changed, {report.unchanged} unchanged, "
+        f"{report.removed} removed; {report.embedded} embedded.",
+        f"{report.generation} is current, {report.bytes / 2**20:,.1f} MiB. {seconds.total:.1f} s: "
+        f"parse {seconds.parse:.1f}, embed {seconds.embed:.1f}, write {seconds.write:.1f}.",
     ]
     return "\n".join(lines)
 

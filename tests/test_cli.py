@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import cli
+from bot import cli, progress
 from rag.generations import writing
 from rag.store import Store
 from tests.conftest import PLANETS, ROOT, WordEmbedder
@@ -441,7 +441,7 @@ def test_dump_that_vanishes_while_it_is_read(
     run: Run, planets: Store, write_dump: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = [write_dump(PLANETS, "a.jsonl"), write_dump(PLANETS, "b.jsonl")]
-    monkeypatch.setattr(cli, "_show_progress", lambda *_: paths[1].unlink(missing_ok=True))
+    monkeypatch.setattr(progress.Lines, "__call__", lambda *_: paths[1].unlink(missing_ok=True))
     code, _, err = run("rebuild", *map(str, paths))
     assert code == 1
     assert "b.jsonl: No such file or directory. Check the path, then run the rebuild again." in err
