@@ -50,6 +50,7 @@ class Paper:
     """One paper: a single record as read from a dump, or several of them merged."""
 
     paper_id: str
+    """arXiv's id without a version, else the DOI, else what its dump calls it; "" in a record that has none."""
     title: str
     abstract: str
     authors: tuple[str, ...] = ()
@@ -62,6 +63,10 @@ class Paper:
     links: tuple[str, ...] = ()
     """Web addresses named in the abstract, in order."""
     sources: tuple[Source, ...] = ()
+    doi: str | None = None
+    """In lower case and without an address; arXiv's own DOIs are in `arxiv_id`."""
+    arxiv_id: str | None = None
+    """With its version if the record names it: "2212.11696v2"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,7 @@ def test_format_is_told_by_its_content(text: str, expected: str | None) -> None:
 
 def test_bibtex_of_the_acl_anthology() -> None:
     found = paper(bibtex, ACL)
-    assert (found.paper_id, found.url) == ("10.18653/v1/N19-1423", "https://aclanthology.org/N19-1423/")
+    assert (found.paper_id, found.url) == ("10.18653/v1/n19-1423", "https://aclanthology.org/N19-1423/")
     assert found.title == "BERT's Attention: Pre-training of Deep Transformers"
     assert found.abstract == "We say “it works” by 5% & more in $O(n^{2})$, see https://a.b/c_d #1."
     assert found.authors == ("Anna Müller", "José García Suñer", "Barnes and Noble, Inc.")
@@ -305,9 +305,9 @@ def test_ris_of_scopus_and_endnote() -> None:
     assert first.abstract == "The dominant models are complex. We propose a simpler one, https://a.b/c."
     assert (first.categories, first.links) == (("Attention", "Translation"), ("https://a.b/c",))
     assert first.url == "https://www.scopus.com/inward/record.uri?eid=2-s2.0"
-    assert (second.paper_id, second.title, second.abstract) == ("10.18653/v1/N19-1423", "Second title", "The abstract.")
+    assert (second.paper_id, second.title, second.abstract) == ("10.18653/v1/n19-1423", "Second title", "The abstract.")
     assert (second.authors, second.date) == (("Jacob Devlin",), "2019-06-03")
-    assert second.url == "https://doi.org/10.18653/v1/N19-1423"
+    assert second.url == "https://doi.org/10.18653/v1/n19-1423"
     assert (first.sources[0].line, second.sources[0].line) == (4, 18)
 
 

@@ -85,6 +85,8 @@ def test_csv_row_becomes_a_paper() -> None:
         date="2022",
         url="https://doi.org/10.1/x",
         sources=(Source("t.csv", 2),),
+        doi="10.1/x",
+        arxiv_id="2212.11696",
     )
     assert isinstance(second, Paper)
     assert (second.paper_id, second.authors, second.date, second.url) == ("", ("A. B.", "C. D."), "2022-12-22", None)
@@ -293,6 +295,8 @@ def test_record_of_the_arxiv_snapshot() -> None:
         url="https://arxiv.org/abs/0704.0001",
         categories=("hep-ph", "cs.DL"),
         sources=(Source("f", 1),),
+        doi="10.1103/physrevd.76.013009",
+        arxiv_id="0704.0001v2",
     )
     parsed = paper(**ARXIV, authors_parsed=[["Balázs", "C.", ""], ["Yuan", "C. -P.", "Jr", "MSU"], ["ATLAS", "", ""]])
     assert parsed.authors == ("C. Balázs", "C. -P. Yuan Jr", "ATLAS")
@@ -351,11 +355,12 @@ def test_record_of_openalex() -> None:
     }
     found = paper(**values)
     assert (found.paper_id, found.title, found.abstract) == (
-        "https://openalex.org/W4312",
+        "10.1/x",
         "Reversible Columns",
         "We columns reverse columns",
     )
     assert (found.authors, found.date, found.url) == (("Y. Cai",), "2022-12-22", "https://doi.org/10.1/x")
+    assert paper(**values | {"doi": None}).paper_id == "https://openalex.org/W4312"
 
 
 @pytest.mark.parametrize(

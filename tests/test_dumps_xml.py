@@ -116,7 +116,7 @@ def only(found: list[Paper | Rejected | Note]) -> Paper:
 def test_anthology_paper_has_its_id_names_links_and_its_volumes_date() -> None:
     paper = acl(ACL)[0]
     assert isinstance(paper, Paper)
-    assert (paper.paper_id, paper.url) == ("2022.acl-long.1", "https://aclanthology.org/2022.acl-long.1/")
+    assert (paper.paper_id, paper.url) == ("10.18653/v1/2022.acl-long.1", "https://aclanthology.org/2022.acl-long.1/")
     assert paper.title == "AdapLeR: Speeding up by k"
     assert paper.abstract == "We prune & skip. Code is at https://github.com/amodaresi/AdapLeR."
     assert (paper.authors, paper.author_count) == (("Ali Modarressi", "Madonna"), 2)
@@ -165,7 +165,7 @@ def test_anthology_paper_without_a_usable_id_is_kept_and_noted() -> None:
 def test_pubmed_article_has_its_id_labels_names_and_date() -> None:
     paper = med(PUBMED)[0]
     assert isinstance(paper, Paper)
-    assert (paper.paper_id, paper.url) == ("PMID:31452104", "https://pubmed.ncbi.nlm.nih.gov/31452104/")
+    assert (paper.paper_id, paper.url) == ("10.1/x", "https://pubmed.ncbi.nlm.nih.gov/31452104/")
     assert paper.title == "Uptake of CO2 in E. coli."
     assert paper.abstract == "BACKGROUND: It was unclear. RESULTS: It grew 103-fold. See https://a.org/b."
     assert (paper.authors, paper.author_count) == (("Jane Q Doe", "R Roe", "The Uptake Group"), 3)

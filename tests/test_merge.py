@@ -7,7 +7,7 @@ import pytest
 from rag.dumps import read_dump
 from rag.dumps.files import find_dumps
 from rag.merge import Merged, merge, paper_id
-from rag.types import Paper, Source
+from rag.types import Note, Paper, Source
 from tests.conftest import SEEDS
 
 
@@ -24,6 +24,7 @@ def test_the_seeds_are_313_papers_from_375_records(seeds: Merged) -> None:
     assert len(seeds.papers) == 313
     assert sum(len(paper.sources) for paper in seeds.papers) == 375
     assert len({paper.paper_id for paper in seeds.papers}) == 313
+    assert (seeds.joined, len(seeds.notes)) == (0, 1)
 
 
 def test_a_paper_in_several_dumps_knows_every_place(seeds: Merged) -> None:
@@ -44,10 +45,13 @@ def test_titles_are_one_up_to_case_punctuation_and_spacing() -> None:
     assert [paper.title for paper in merged.papers] == ["MoE-Mamba: Fast!"]
 
 
-def test_ids_of_the_dump_are_kept_and_tell_papers_apart() -> None:
-    merged = merge([record("Same", paper_id="a/1"), record("Same", paper_id="b"), record("Other", paper_id="a/1")])
-    assert [(paper.paper_id, paper.title) for paper in merged.papers] == [("a/1", "Other"), ("b", "Same")]
-    assert [note.why for note in merged.notes] == ["another title of 'Other' was kept"]
+def test_abstract_and_title_that_lost_are_noted_at_their_line() -> None:
+    merged = merge([record("Old", "B.", line=3, paper_id="a/1"), *[record("New", "B. B", paper_id="a/1")] * 2])
+    assert [(paper.paper_id, paper.title) for paper in merged.papers] == [("a/1", "New")]
+    assert merged.notes == (
+        Note("d", 3, "another title of 'New' was kept"),
+        Note("d", 3, "another abstract of 'New' was kept"),
+    )
 
 
 def test_the_abstract_most_records_give_wins_then_the_last_read() -> None:

@@ -11,7 +11,8 @@
           <url>2022.acl-long.1</url><doi>10.18653/v1/2022.acl-long.1</doi>
         </paper>
 
-becomes a paper with the id 2022.acl-long.1, of 2022-05. The date is the volume's: papers have none.
+becomes a paper with the id 10.18653/v1/2022.acl-long.1, or 2022.acl-long.1 without a DOI, of 2022-05. The
+date is the volume's: papers have none.
 """
 
 import re
@@ -19,9 +20,9 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO
 from xml.etree.ElementTree import Element
 
-from rag.dumps.identity import iso_date
+from rag.dumps.identity import as_paper, iso_date
 from rag.dumps.xml import Entry, elements, names_in, text_of
-from rag.text import links, title_key
+from rag.text import title_key
 from rag.types import Note, Paper, Rejected, Source
 
 _PAPER_DEPTH = 2  # collection, volume, paper
@@ -74,20 +75,18 @@ def _paper(entry: Entry, path: str, date: str | None) -> Iterator[Paper | Reject
         yield Rejected(path, entry.line, 'no "abstract"' if title_key(title) else 'no "title"')
         return
     parts = [place.get("id", "") for place in (*entry.around, entry.element.attrib)]
-    paper_id = anthology_id(*parts)
-    if not paper_id:
+    own_id = anthology_id(*parts)
+    if not own_id:
         yield Note(path, entry.line, f"the id {' '.join(parts)[:80]!r} is left out: it is none of the Anthology's")
-    authors = tuple(name for author in entry.element.iterfind("author") if (name := _name(author)))
-    yield Paper(
-        paper_id=paper_id,
-        title=title,
-        abstract=abstract,
-        authors=authors,
-        author_count=len(authors) or None,
+    yield as_paper(
+        Source(path, entry.line),
+        title,
+        abstract,
+        ids=[text_of(entry.element.find("doi"))],
+        own_id=own_id,
+        authors=tuple(name for author in entry.element.iterfind("author") if (name := _name(author))),
         date=date,
-        url=f"https://aclanthology.org/{paper_id}/" if paper_id else None,
-        links=links(abstract),
-        sources=(Source(path, entry.line),),
+        url=f"https://aclanthology.org/{own_id}/" if own_id else None,
     )
 
 

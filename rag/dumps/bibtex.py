@@ -25,10 +25,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
-from rag.dumps.identity import arxiv_in, doi_in, iso_date, web_address
+from rag.dumps.identity import arxiv_in, as_paper, iso_date, web_address
 from rag.dumps.latex import unicode
 from rag.dumps.lines import Line, read_lines
-from rag.text import clean, links, title_key
+from rag.text import clean, title_key
 from rag.types import Note, Paper, Rejected, Source
 
 LONGEST_ENTRY = 2**20
@@ -250,25 +250,24 @@ def _record(fields: dict[str, str], source: Source) -> Iterator[Paper | Note]:
     date = _date(fields)
     if stated and not date:
         yield Note(source.path, source.line, f"the date {stated[:40]!r} is left out: it is not like 2022-12-22")
-    address, doi = _plain(fields.get("url", "")), doi_in(_plain(fields.get("doi", "")))
+    address, doi, eprint = _plain(fields.get("url", "")), _plain(fields.get("doi", "")), _arxiv(fields)
     url = web_address(address)
     if address and not url:
         yield Note(source.path, source.line, f"the url {address[:40]!r} is left out: it is no web address")
-    arxiv = _arxiv(fields) or arxiv_in(doi)
     names = [clean(unicode(name)) for name in _authors(fields.get("author", ""))]
     authors = tuple(name for name in names if name and name != "others")
     keywords = re.split(r"[,;]", unicode(fields.get("keywords", "")))
-    yield Paper(
-        paper_id=arxiv or doi,
-        title=title,
-        abstract=abstract,
+    yield as_paper(
+        source,
+        title,
+        abstract,
+        ids=[eprint, doi],
+        own_id=eprint,
         authors=authors,
-        author_count=len(authors) if authors and "others" not in names else None,
+        all_authors="others" not in names,
         date=date,
-        url=url or (f"https://doi.org/{doi}" if doi else f"https://arxiv.org/abs/{arxiv}" if arxiv else None),
+        url=url,
         categories=tuple(text for item in [_plain(fields.get("primaryclass", "")), *keywords] if (text := clean(item))),
-        links=links(abstract),
-        sources=(source,),
     )
 
 

@@ -10,8 +10,8 @@ The kind of a record is told by its fields, record by record; case, spaces and u
      "authorships": [{"author": {"display_name": "Yuxuan Cai"}}], ...}                     OpenAlex
     {"title": "...", "abstract": "...", "authors": "Y. Cai and Y. Zhou", "year": 2022}     any other
 
-Only a title and an abstract are required; an id is kept as it is. A date or address that is none is left
-out, with a note.
+Only a title and an abstract are required; an id that is neither arXiv's nor a DOI is kept as it is. A date or
+address that is none is left out, with a note.
 """
 
 import datetime
@@ -22,8 +22,9 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from rag.dumps.identity import arxiv_in, as_paper, mended, split_version
 from rag.dumps.lines import MAX_LINE_BYTES
-from rag.text import clean, links, title_key
+from rag.text import clean, title_key
 from rag.types import Note, Paper, Rejected, Source
 
 # What a field may be called, the first that says something first.
@@ -40,11 +41,6 @@ _OF_OPENALEX = ("abstract_inverted_index", "authorships")
 _LONGEST_NAME = 40
 
 _ISO_DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?(?:\.0|[T ]\d\d:.{0,30})?")
-_DOI_ADDRESS = re.compile(r"^(?:https?://(?:dx\.)?doi\.org/|doi:\s*)", re.I)
-_ARXIV_ID = re.compile(r"(?:\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v\d+)?")
-# "1801.0041800000001": copies of the snapshot are about whose ids were numbers once, beside the true ones.
-# Five digits since 2015; what was before is left alone.
-_FLOAT_ID = re.compile(r"(?:1[5-9]|[2-9]\d)(?:0[1-9]|1[0-2])\.\d{9,20}")
 # An abstract has some 250 words, the longest ones of OpenAlex (whole papers by mistake) some thousand.
 _MOST_WORDS = 20_000
 
@@ -61,15 +57,15 @@ def parse(record: _Record, path: str, line: int) -> Iterator[Paper | Rejected | 
         if url and not re.match(r"https?://", url):
             notes.append(f"the url {url[:40]!r} is left out: it is no web address")
             url = ""
-        paper_id = _mended(written := _id(known))
-        if paper_id != written:
-            notes.append(f"the id {written} is taken to be {paper_id}")
-        paper = _paper(known, paper_id, date, url, Source(path, line))
+        own_id = mended(written := _id(known))
+        if own_id != written:
+            notes.append(f"the id {written} is taken to be {own_id}")
+        found = _paper(known, own_id, date, url, Source(path, line))
     except ValueError as exc:
         yield Rejected(path, line, str(exc))
     else:
         yield from (Note(path, line, note) for note in notes)
-        yield paper
+        yield found
 
 
 def is_used(name: str) -> bool:
@@ -130,26 +126,16 @@ def _arxiv(record: _Record) -> _Record:
     if isinstance(first, dict) and isinstance(created := first.get("created"), str):
         sent = email.utils.parsedate(created[:_LONGEST_NAME])
         common["date"] = f"{sent[0]:04}-{sent[1]:02}-{sent[2]:02}" if sent else created
-    if not record.get("url") and _ARXIV_ID.fullmatch(paper_id := _mended(_id(record))):
-        common["url"] = f"https://arxiv.org/abs/{paper_id}"
+    if not record.get("url") and (arxiv_id := arxiv_in(mended(_id(record)))):
+        common["url"] = f"https://arxiv.org/abs/{split_version(arxiv_id)[0]}"
     return common
-
-
-def _mended(paper_id: str) -> str:
-    """An arXiv id without the digits that it got as a binary number.
-
-    >>> _mended("1801.0041800000001")
-    '1801.00418'
-    """
-    return f"{float(paper_id):.5f}" if _FLOAT_ID.fullmatch(paper_id) else paper_id
 
 
 def _semantic_scholar(record: _Record) -> _Record:
     known = record.get("externalids")
     ids = known if isinstance(known, dict) else {}
-    doi = ids.get("DOI") or record.get("doi")
-    paper_id = ids.get("ArXiv") or doi or record.get("paperid") or record.get("corpusid") or record.get("id")
-    return {**record, "id": paper_id, "arxivid": None, "doi": doi}
+    own_id = record.get("paperid") or record.get("corpusid") or record.get("id")
+    return {**record, "id": own_id, "arxivid": ids.get("ArXiv"), "doi": ids.get("DOI") or record.get("doi")}
 
 
 def _openalex(record: _Record) -> _Record:
@@ -183,25 +169,22 @@ def _uninverted(index: object) -> str:
     return " ".join(words[position] for position in sorted(words))
 
 
-def _paper(record: _Record, paper_id: str, date: str, url: str, source: Source) -> Paper:
+def _paper(record: _Record, own_id: str, date: str, url: str, source: Source) -> Paper:
     title, abstract = _text(record, _TITLE), _text(record, _ABSTRACT)
     if not title_key(title):
         raise ValueError('no "title"')
     if not abstract:
         raise ValueError('no "abstract"')
-    authors = _names(record)
-    doi = _DOI_ADDRESS.sub("", _text(record, ("doi",))).partition(" ")[0]
-    return Paper(
-        paper_id=paper_id,
-        title=title,
-        abstract=abstract,
-        authors=authors,
-        author_count=len(authors) or None,
+    return as_paper(
+        source,
+        title,
+        abstract,
+        ids=[own_id + _version(record), _text(record, ("doi",))],
+        own_id=own_id,
+        authors=_names(record),
         date=date or None,
-        url=url or (f"https://doi.org/{doi}" if doi else None),
+        url=url or None,
         categories=_list(record, _CATEGORIES, r"[ ,;]+"),
-        links=links(abstract),
-        sources=(source,),
     )
 
 
@@ -218,6 +201,14 @@ def _id(record: _Record) -> str:
         if value is not None and value != "" and not _is_nan(value):
             raise ValueError('"id" is not a text')
     return ""
+
+
+def _version(record: _Record) -> str:
+    """The version that an arXiv record is of: the last that it lists."""
+    versions = record.get("versions")
+    last = versions[-1] if isinstance(versions, list) and versions else None
+    number = last.get("version") if isinstance(last, dict) else None
+    return number if isinstance(number, str) else ""
 
 
 def _date(record: _Record) -> tuple[str, str]:

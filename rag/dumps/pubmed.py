@@ -9,8 +9,9 @@
           <Abstract><AbstractText Label="AIM">To see.</AbstractText><AbstractText Label="RESULT">...</AbstractText>
           <AuthorList><Author><LastName>Doe</LastName><ForeName>Jane</ForeName></Author></AuthorList>
 
-becomes a paper with the id PMID:123, of 1976-01-07, and the abstract "AIM: To see. RESULT: ...". Chapters of
-books (PubmedBookArticle/BookDocument) are read alike, and so are files of bare citations (MedlineCitationSet).
+becomes a paper with the id PMID:123, or its DOI if it has one, of 1976-01-07, and the abstract
+"AIM: To see. RESULT: ...". Chapters of books (PubmedBookArticle/BookDocument) are read alike, and so are files
+of bare citations (MedlineCitationSet).
 """
 
 import re
@@ -18,13 +19,15 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO
 from xml.etree.ElementTree import Element
 
-from rag.dumps.identity import iso_date
+from rag.dumps.identity import as_paper, iso_date
 from rag.dumps.xml import Entry, elements, names_in, text_of
-from rag.text import links, title_key
+from rag.text import title_key
 from rag.types import Note, Paper, Rejected, Source
 
 _ROOTS = {"PubmedArticleSet", "MedlineCitationSet"}
 _ARTICLE_DEPTH = 1
+_DOI = "ELocationID[@EIdType='doi']"
+_DOI_BY_PUBMED = "PubmedData/ArticleIdList/ArticleId[@IdType='doi']"  # not those of the references
 _PMID = re.compile(r"[0-9]{1,9}")
 # "1998 Dec-1999 Jan", "2000 Spring", "Winter 1998": the first year, and what follows it
 _MEDLINE_DATE = re.compile(r"\b([12][0-9]{3})\b ?([A-Za-z]*)")
@@ -62,17 +65,15 @@ def _paper(entry: Entry, path: str) -> Iterator[Paper | Rejected | Note]:
     date = _date(printed)
     if not date and (text := text_of(printed)):
         yield Note(path, entry.line, f"the date {text[:40]!r} is left out: it has no year")
-    authors = tuple(name for author in article.iterfind("AuthorList/Author") if (name := _name(author)))
-    yield Paper(
-        paper_id=f"PMID:{number}" if number else "",
-        title=title,
-        abstract=abstract,
-        authors=authors,
-        author_count=len(authors) or None,
+    yield as_paper(
+        Source(path, entry.line),
+        title,
+        abstract,
+        ids=[text_of(article.find(_DOI)), text_of(record.find(_DOI_BY_PUBMED))],
+        own_id=f"PMID:{number}" if number else "",
+        authors=tuple(name for author in article.iterfind("AuthorList/Author") if (name := _name(author))),
         date=date,
         url=f"https://pubmed.ncbi.nlm.nih.gov/{number}/" if number else None,
-        links=links(abstract),
-        sources=(Source(path, entry.line),),
     )
 
 

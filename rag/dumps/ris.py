@@ -23,9 +23,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from rag.dumps.identity import arxiv_in, doi_in, iso_date, web_address
+from rag.dumps.identity import as_paper, iso_date, web_address
 from rag.dumps.lines import Line, read_lines
-from rag.text import clean, links, title_key
+from rag.text import clean, title_key
 from rag.types import Note, Paper, Rejected, Source
 
 LONGEST_RECORD = 2**20
@@ -131,22 +131,17 @@ def _paper(record: _Record, source: Source) -> Iterator[Paper | Note]:
     if addresses and not url:
         why = f"the url {addresses[0][:40]!r} is left out: it is no web address"
         yield Note(source.path, source.line, why)
-    doi = next((doi for value in record.values("DO") if (doi := doi_in(value))), "")
     # Of these fields only what calls itself an arXiv id is one: a record's number may look like it.
     named = [value for tag in ("AN", "ID") for value in record.values(tag) if value.lower().startswith("arxiv:")]
-    arxiv = next((arxiv for value in [*named, doi] if (arxiv := arxiv_in(value))), "")
-    authors = tuple(map(_first_name_first, record.values("AU", "A1")))
-    yield Paper(
-        paper_id=arxiv or doi,
-        title=title,
-        abstract=abstract,
-        authors=authors,
-        author_count=len(authors) or None,
+    yield as_paper(
+        source,
+        title,
+        abstract,
+        ids=[*named, *record.values("DO")],
+        authors=tuple(map(_first_name_first, record.values("AU", "A1"))),
         date=date,
-        url=url or (f"https://doi.org/{doi}" if doi else f"https://arxiv.org/abs/{arxiv}" if arxiv else None),
+        url=url,
         categories=tuple(record.values("KW")),
-        links=links(abstract),
-        sources=(source,),
     )
 
 
