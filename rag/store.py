@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from rag.errors import StoreDamaged, StoreError, StoreIncompatible, StoreMissing
-from rag.generations import current, make_current, new_name, remove_all_but, writing
+from rag.generations import current, make_current, new_name, remove_all_but, settle, writing
 from rag.lexical import LexicalIndex
 from rag.manifest import SCHEMA, DumpSummary, Embedding, Manifest
 from rag.passages import lexical_text
@@ -180,6 +180,8 @@ def write_generation(
         with _translated(folder):
             _write(folder, papers, vectors, manifest)
         Store(folder).close()
+        with _translated(folder):
+            settle(folder)
         make_current(root, name)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
