@@ -182,10 +182,11 @@ def write_generation(
         Store(folder).close()
         with _translated(folder):
             settle(folder)
-        make_current(root, name)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+    with _translated(folder):
+        make_current(root, name)  # interrupted in here it may be current already, and must stay
     remove_all_but(root, {name, manifest.previous})
     return manifest
 

@@ -243,3 +243,18 @@ def test_generation_is_on_disk_before_it_serves(
         folders = {path.stat().st_ino for path in (store, generation, *generation.rglob("*/"))}
         assert before_swap >= folders
         assert settled == {store.stat().st_ino}
+
+
+def test_interrupt_right_after_the_swap_leaves_the_new_generation_serving(
+    planets: Store, tmp_path: Path, embedder: WordEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(pointer: Path, target: Path) -> None:
+        os.replace(pointer, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        rebuild([tmp_path / "planets.jsonl"], tmp_path / "store", embedder)
+    serving = open_store(tmp_path / "store")
+    assert serving.manifest.previous == planets.manifest.generation
+    serving.close()
