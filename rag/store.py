@@ -15,6 +15,8 @@ import hashlib
 import json
 import os
 import shutil
+import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from importlib.metadata import version
@@ -33,6 +35,9 @@ from rag.types import Embedder, Embeddings, Paper, Source
 _COLLECTION = "papers"
 # More exact than Chroma's defaults (100, 16, 100), at little cost for a shelf of thousands.
 _HNSW = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 200}
+# chromadb 1.5 shares what clients of one folder open and counts them, but not safely: without this lock two threads
+# that open and close a folder at once break each other. Reentrant since garbage collection may close a store anywhere.
+_CLIENTS = threading.RLock()
 
 
 class Store:
@@ -53,6 +58,7 @@ class Store:
             )
         with _translated(folder):
             self._client = _client(folder)
+            self._let_go = weakref.finalize(self, _close, self._client)
             self._papers = self._client.get_collection(_COLLECTION, embedding_function=None)
             count = self._papers.count()
         self.ids: tuple[str, ...] = _read_ids(folder)
@@ -106,8 +112,8 @@ class Store:
         )
 
     def close(self) -> None:
-        """Let go of the files. The store cannot be used afterwards."""
-        self._client.close()
+        """Let go of the files, as happens by itself once nobody refers to the store. It cannot be used afterwards."""
+        self._let_go()
 
     def _in_order(self, ids: Sequence[str], column: str, convert: Any) -> list[Any]:
         found: dict[str, Any] = {}
@@ -126,7 +132,14 @@ class Store:
 
 def open_store(root: Path) -> Store:
     """Open the current generation. Raises StoreMissing if there is none yet."""
-    return Store(current(root))
+    while True:
+        folder = current(root)
+        try:
+            return Store(folder)
+        except StoreError:
+            if current(root) == folder:
+                raise
+            # Two rebuilds have ended meanwhile, and the second has removed it.
 
 
 def roll_back(root: Path) -> Manifest:
@@ -212,7 +225,7 @@ def _write(folder: Path, papers: Sequence[Paper], vectors: Embeddings, manifest:
                 metadatas=[_metadata_of(paper) for paper in some],
             )
     finally:
-        client.close()
+        _close(client)
     manifest.write(folder)
 
 
@@ -244,7 +257,13 @@ def _client(folder: Path) -> Any:
     import chromadb
     from chromadb.config import Settings
 
-    return chromadb.PersistentClient(folder / "chroma", settings=Settings(anonymized_telemetry=False))
+    with _CLIENTS:
+        return chromadb.PersistentClient(folder / "chroma", settings=Settings(anonymized_telemetry=False))
+
+
+def _close(client: Any) -> None:
+    with _CLIENTS:
+        client.close()
 
 
 @contextlib.contextmanager
