@@ -6,7 +6,8 @@
       .lock                        held by the process that writes
 
 A generation is built beside the live one, settled on disk and made current by renaming one file, so that
-readers never see half a rebuild and a crash, even of the machine, leaves the old one serving.
+readers never see half a rebuild and a crash, even of the machine, leaves the old one serving. What a killed
+run leaves behind, the next one removes.
 """
 
 import contextlib

@@ -172,10 +172,11 @@ def write_generation(
     """
     now = datetime.datetime.now(datetime.UTC)
     name = new_name(now)
-    try:
+    previous = None
+    with contextlib.suppress(StoreError):
         previous = current(root).name
-    except StoreError:
-        previous = None
+        # What killed runs left takes room that this one may need.
+        remove_all_but(root, {previous, Manifest.read(root / previous).previous})
     folder = root / name
     manifest = Manifest(
         schema=SCHEMA,
