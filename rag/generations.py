@@ -5,8 +5,9 @@
       gen-20261122-101500-3f9c/    a generation; `rag.store` knows what is in it
       .lock                        held by the process that writes
 
-A generation is built beside the live one and made current by renaming one file, so that readers never
-see half a rebuild and a crash leaves the old one serving.
+A generation is built beside the live one, settled on disk and made current by renaming one file, so that
+readers never see half a rebuild and a crash, even of the machine, leaves the old one serving. What a killed
+run leaves behind, the next one removes.
 """
 
 import contextlib
@@ -47,14 +48,27 @@ def current(root: Path) -> Path:
     return root / name
 
 
+def settle(folder: Path) -> None:
+    """Wait until a generation is on disk, whole and under its name. Raises OSError if the disk cannot hold it."""
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            _settle_names(path)
+        else:
+            with path.open("rb+") as file:  # Windows flushes no file that is open for reading only
+                os.fsync(file.fileno())
+    _settle_names(folder)
+    _settle_names(folder.parent)
+
+
 def make_current(root: Path, name: str) -> None:
-    """Make a generation current: the one atomic step of a rebuild."""
+    """Make a generation that has been settled current: the one atomic step of a rebuild."""
     pointer = root / "current.new"
     with pointer.open("w", encoding="utf-8") as file:
         file.write(name + "\n")
         file.flush()
         os.fsync(file.fileno())
     pointer.replace(root / "current")
+    _settle_names(root)
 
 
 def remove_all_but(root: Path, keep: set[str | None]) -> None:
@@ -62,6 +76,16 @@ def remove_all_but(root: Path, keep: set[str | None]) -> None:
     for folder in _generations(root):
         if folder.name not in keep:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _settle_names(folder: Path) -> None:
+    """Wait until the names in a folder are on disk, where the system can: Windows and some network drives cannot."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _generations(root: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 Ask it for the retriever before each question; a rebuild then takes effect between two questions.
 """
 
+import threading
 from pathlib import Path
 
 from rag.generations import current
@@ -14,26 +15,27 @@ from rag.types import Embedder
 class Shelf:
     """Opens the current generation of the store at `root`, and again when a rebuild has made another one current.
 
-    One thread at a time may use it. Raises StoreMissing, StoreDamaged or StoreIncompatible as the store does.
+    Any number of threads may use it, if they may use the embedder. Raises StoreMissing, StoreDamaged or
+    StoreIncompatible as the store does.
     """
 
     def __init__(self, root: Path, embedder: Embedder) -> None:
         self._root = root
         self._embedder = embedder
         self._store: Store | None = None
+        self._moving = threading.Lock()
 
     def retriever(self) -> Retriever:
-        """A retriever on the current generation. Those given before must not be used any more."""
-        if self._store is None or self._store.folder != current(self._root):
-            self.close()
-            store = open_store(self._root)
-            retriever = Retriever(store, self._embedder)
-            self._store = store
-            return retriever
-        return Retriever(self._store, self._embedder)
+        """A retriever on the current generation, whose files stay open until it is let go of.
+
+        Use it at once: the second rebuild from now removes them.
+        """
+        with self._moving:
+            if self._store is None or self._store.folder != current(self._root):
+                self._store = open_store(self._root)
+            return Retriever(self._store, self._embedder)
 
     def close(self) -> None:
-        """Let go of the files."""
-        if self._store is not None:
-            self._store.close()
+        """Let go of the store; its files are closed when the last retriever is let go of, too."""
+        with self._moving:
             self._store = None

@@ -15,6 +15,8 @@ import datetime
 import json
 import os
 import shutil
+import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields
 from importlib.metadata import version
@@ -25,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.errors import StoreDamaged, StoreError, StoreIncompatible, StoreMissing
-from rag.generations import current, make_current, new_name, remove_all_but, writing
+from rag.generations import current, make_current, new_name, remove_all_but, settle, writing
 from rag.lexical import LexicalIndex
 from rag.manifest import SCHEMA, DumpSummary, Embedding, Manifest
 from rag.passages import lexical_text
@@ -37,6 +39,9 @@ _COLLECTION = "papers"
 _HNSW = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 200}
 # A step of progress: a second or so.
 _ADD_AT_ONCE = 1000
+# chromadb 1.5 shares what clients of one folder open and counts them, but not safely: without this lock two threads
+# that open and close a folder at once break each other. Reentrant since garbage collection may close a store anywhere.
+_CLIENTS = threading.RLock()
 
 
 class Store:
@@ -57,6 +62,7 @@ class Store:
             )
         with _reading(folder):
             self._client = _client(folder)
+            self._let_go = weakref.finalize(self, _close, self._client)
             self._papers = self._client.get_collection(_COLLECTION, embedding_function=None)
             count = self._papers.count()
         papers = self.manifest.papers
@@ -114,13 +120,20 @@ class Store:
             raise StoreDamaged(f"{self.folder} does not know the paper {paper_id!r}, which Chroma found.") from exc
 
     def close(self) -> None:
-        """Let go of the files. The store cannot be used afterwards."""
-        self._client.close()
+        """Let go of the files, as happens by itself once nobody refers to the store. It cannot be used afterwards."""
+        self._let_go()
 
 
 def open_store(root: Path) -> Store:
     """Open the current generation. Raises StoreMissing if there is none yet."""
-    return Store(current(root))
+    while True:
+        folder = current(root)
+        try:
+            return Store(folder)
+        except StoreError:
+            if current(root) == folder:
+                raise
+            # Two rebuilds have ended meanwhile, and the second has removed it.
 
 
 def roll_back(root: Path) -> Manifest:
@@ -154,10 +167,11 @@ def write_generation(
     """
     now = datetime.datetime.now(datetime.UTC)
     name = new_name(now)
-    try:
+    previous = None
+    with contextlib.suppress(StoreError):
         previous = current(root).name
-    except StoreError:
-        previous = None
+        # What killed runs left takes room that this one may need.
+        remove_all_but(root, {previous, Manifest.read(root / previous).previous})
     folder = root / name
     manifest = Manifest(
         schema=SCHEMA,
@@ -175,10 +189,13 @@ def write_generation(
         with _writing(folder):
             _write(folder, papers, vectors, manifest, progress)
         Store(folder).close()
-        make_current(root, name)
+        with _writing(folder):
+            settle(folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+    with _writing(folder):
+        make_current(root, name)  # interrupted in here it may be current already, and must stay
     remove_all_but(root, {name, manifest.previous})
     return manifest
 
@@ -202,7 +219,7 @@ def _write(
             )
             progress(start + len(some))
     finally:
-        client.close()
+        _close(client)
     manifest.write(folder)
 
 
@@ -223,7 +240,13 @@ def _client(folder: Path) -> Any:
     import chromadb
     from chromadb.config import Settings
 
-    return chromadb.PersistentClient(folder / "chroma", settings=Settings(anonymized_telemetry=False))
+    with _CLIENTS:
+        return chromadb.PersistentClient(folder / "chroma", settings=Settings(anonymized_telemetry=False))
+
+
+def _close(client: Any) -> None:
+    with _CLIENTS:
+        client.close()
 
 
 @contextlib.contextmanager

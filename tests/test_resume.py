@@ -135,17 +135,3 @@ def test_shelf_moves_to_a_new_generation_between_two_questions(
     assert answer.citations[0].paper.title == "Saturn"
     assert answer.generation != first.store.manifest.generation
     shelf.close()
-
-
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files by /proc")
-def test_readers_of_ten_rebuilds_keep_no_files_open(
-    planets: Store, tmp_path: Path, embedder: WordEmbedder, write_dump: Write
-) -> None:
-    planets.close()
-    dump, shelf, counts = write_dump(PLANETS), Shelf(tmp_path / "store", embedder), []
-    for _ in range(10):
-        generation = rebuild([dump], tmp_path / "store", embedder).generation
-        assert Answerer(shelf.retriever(), None).answer("What accuracy does Mercury reach?").generation == generation
-        counts.append(len(list(Path("/proc/self/fd").iterdir())))
-    shelf.close()
-    assert counts[-1] <= counts[2] + 2

@@ -1,6 +1,7 @@
 """Generations: whole or not there, refused where they do not fit, swapped in one step."""
 
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from rag.errors import StoreBusy, StoreDamaged, StoreError, StoreIncompatible, StoreMissing
-from rag.generations import writing
+from rag.generations import current, writing
 from rag.manifest import SCHEMA, Embedding
 from rag.rebuild import rebuild
 from rag.retrieve import Retriever
@@ -231,3 +232,46 @@ def test_one_older_generation_is_kept_and_a_reader_of_it_goes_on(
             assert planets.nearest(embedder.embed_queries(["mars"])[0], 1)
     assert {folder.name for folder in (tmp_path / "store").glob("gen-*")} == set(generations[1:])
     assert open_store(tmp_path / "store").manifest.previous == generations[1]
+
+
+def test_generation_is_on_disk_before_it_serves(
+    tmp_path: Path, embedder: WordEmbedder, write_dump: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, settled, before_swap = tmp_path / "store", set[int](), set[int]()
+    fsync, replace = os.fsync, Path.replace
+
+    def note(descriptor: int) -> None:
+        fsync(descriptor)
+        settled.add(os.fstat(descriptor).st_ino)
+
+    def swap(pointer: Path, target: Path) -> Path:
+        before_swap.update(settled)
+        settled.clear()
+        return replace(pointer, target)
+
+    monkeypatch.setattr("rag.generations.os.fsync", note)
+    monkeypatch.setattr(Path, "replace", swap)
+    rebuild([write_dump(PLANETS)], store, embedder)
+    generation = current(store)
+    files = {path.stat().st_ino for path in generation.rglob("*") if path.is_file()}
+    assert len(files) >= 8
+    assert before_swap >= files | {(store / "current").stat().st_ino}
+    if os.name == "posix":  # elsewhere folders cannot be flushed
+        folders = {path.stat().st_ino for path in (store, generation, *generation.rglob("*/"))}
+        assert before_swap >= folders
+        assert settled == {store.stat().st_ino}
+
+
+def test_interrupt_right_after_the_swap_leaves_the_new_generation_serving(
+    planets: Store, tmp_path: Path, embedder: WordEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(pointer: Path, target: Path) -> None:
+        os.replace(pointer, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        rebuild([tmp_path / "planets.jsonl"], tmp_path / "store", embedder)
+    serving = open_store(tmp_path / "store")
+    assert serving.manifest.previous == planets.manifest.generation
+    serving.close()
