@@ -112,7 +112,8 @@ def survey_json(survey: Survey) -> Json:
         "records": sum(len(dump.papers) for dump in survey.dumps),
         "papers": survey.papers,
         "rejected": [asdict(place) for dump in survey.dumps for place in dump.rejected],
-        "notes": [asdict(place) for dump in survey.dumps for place in dump.notes],
+        "notes": [asdict(place) for dump in survey.dumps for place in dump.notes]
+        + [asdict(place) for place in survey.notes],
     }
 
 
@@ -123,6 +124,7 @@ def survey_text(survey: Survey) -> str:
         lines.append(f"{dump.path}: {len(dump.papers)} records ({dump.format}), {len(dump.rejected)} rejected")
         lines += [f"  line {paper.sources[0].line}: {_heading(paper)}" for paper in dump.papers[:_FIRST_SHOWN]]
         lines += _places("rejected", dump.rejected) + _places("note", dump.notes)
+    lines += _places("note", survey.notes)
     records = sum(len(dump.papers) for dump in survey.dumps)
     return "\n".join([*lines, f"{records} records, {survey.papers} papers. Nothing was written."])
 
@@ -196,7 +198,8 @@ def report_text(report: Report) -> str:
     if report.afresh:
         lines.append(f"  every abstract is embedded afresh: {report.afresh}")
     lines += [
-        f"{report.records} records, {report.merged} of them merged, {len(report.rejected)} rejected; "
+        f"{report.records} records, {report.merged} of them merged ({report.joined} by DOI or title), "
+        f"{len(report.rejected)} rejected; "
         f"{report.papers} papers: {report.added} added, {report.changed} changed, {report.unchanged} unchanged, "
         f"{report.removed} removed; {report.embedded} embedded.",
         f"{report.generation} is current, {report.bytes / 2**20:,.1f} MiB. {seconds.total:.1f} s: "

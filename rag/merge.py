@@ -74,7 +74,7 @@ def merge(records: Iterable[Paper]) -> Merged:
     notes: list[Note] = []
     joined = 0
     for name, unique, group in groups.named():
-        paper = replace(_merge_group(name, group) if len(group) > 1 else group[0], paper_id=unique)
+        paper = replace(_merge_group(group) if len(group) > 1 else group[0], paper_id=unique)
         papers.append(paper)
         joined += sum(_name(record) != name for record in group)
         notes += _notes(name, group, paper)
@@ -127,11 +127,16 @@ class _Groups:
     def named(self) -> Iterator[tuple[str, str, list[Paper]]]:
         """Each paper's id, the same made unique if other papers have it too, and its records as they were read."""
         papers = [keys for key in self._rows if key == min(keys := self._of(key), key=lambda key: self._rows[key][0])]
-        names = [min(keys).id or paper_id(min(keys).title) for keys in papers]
+        names = [self._name(min(keys)) for keys in papers]
         papers_named = Counter(names)
         for keys, name in zip(papers, names, strict=True):
             unique = name if papers_named[name] == 1 else f"{name} {paper_id(min(keys).title)}"
             yield name, unique, [self._records[row] for row in sorted(row for key in keys for row in self._rows[key])]
+
+    def _name(self, key: _Key) -> str:
+        """The id its records were given; of several rather one that is of nobody else's making."""
+        names = {_name(self._records[row]) for row in self._rows[key]}
+        return max(names, key=lambda name: (name != key.id, name))
 
     def _sharing(self, signs: Callable[[_Key], set[str]]) -> list[list[_Key]]:
         """The keys that share a sign, for each sign that several but not too many share."""
@@ -181,8 +186,9 @@ class _Groups:
 
 def _key(record: Paper) -> _Key:
     if record.arxiv_id:
-        return _Key(0, record.paper_id, "")
-    return _Key(1 if record.doi else 2 if record.paper_id else 3, record.paper_id, title_key(record.title))
+        return _Key(0, split_version(record.arxiv_id)[0], "")
+    rank = 1 if record.doi else 2 if record.paper_id else 3
+    return _Key(rank, record.doi or record.paper_id, title_key(record.title))
 
 
 @lru_cache(maxsize=2 * _MOST_TOGETHER)
@@ -195,12 +201,13 @@ def _name(record: Paper) -> str:
     return record.paper_id or paper_id(record.title)
 
 
-def _merge_group(name: str, group: Sequence[Paper]) -> Paper:
+def _merge_group(group: Sequence[Paper]) -> Paper:
     newest_first = group[::-1]
     current = _without_old_versions(group)
     abstract = _most_frequent([record.abstract for record in current])
     known = next(record for record in newest_first if record.abstract == abstract)
-    own = [record for record in newest_first if record.paper_id == name]
+    first = min(map(_key, group))
+    own = [record for record in newest_first if _key(record) == first]
     return replace(
         known,
         title=_most_frequent([record.title for record in current]),

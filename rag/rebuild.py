@@ -39,7 +39,7 @@ class Seconds:
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a rebuild read and did. `added`, `changed`, `removed` count papers against the generation before;
-    `merged` counts the records that turned out to be of a paper read before."""
+    `merged` the records that fell together with others, `joined` those of them that did so in spite of their id."""
 
     generation: str
     dumps: tuple[DumpSummary, ...]
@@ -50,6 +50,7 @@ class Report:
     changed: int
     removed: int
     merged: int
+    joined: int
     embedded: int
     afresh: str | None
     """Why no vector of the generation before was carried over, if there was one."""
@@ -119,6 +120,7 @@ def rebuild(paths: Sequence[Path], root: Path, embedder: Embedder, progress: Pro
         changed=sum(key in old and old[key] != value for key, value in new.items()),
         removed=len(old.keys() - new.keys()),
         merged=records - len(merged.papers),
+        joined=merged.joined,
         embedded=embedded,
         afresh=before.afresh,
         rejected=rejected,
@@ -134,12 +136,15 @@ class Survey:
 
     dumps: tuple[Dump, ...]
     papers: int
+    notes: tuple[Note, ...]
+    """On records that would be merged; those on reading them are in the dumps."""
 
 
 def survey(paths: Sequence[Path], progress: Progress = lambda *_: None) -> Survey:
     """Read the dumps and merge their papers, as a rebuild would, but touch no store. Raises DumpError."""
     dumps = _read(find_dumps(list(paths)), progress)
-    return Survey(tuple(dumps), len(merge(paper for dump in dumps for paper in dump.papers).papers))
+    merged = merge(paper for dump in dumps for paper in dump.papers)
+    return Survey(tuple(dumps), len(merged.papers), merged.notes)
 
 
 def _read(files: Iterable[DumpFile], progress: Progress) -> list[Dump]:

@@ -49,7 +49,7 @@ def test_rebuild_reports_what_it_did(run: Run, write_dump: Callable[..., Path]) 
     path = write_dump(PLANETS)
     code, out, _ = run("rebuild", str(path))
     assert code == 0
-    assert "3 records, 3 papers: 3 added, 0 changed, 0 unchanged, 0 removed; 0 rejected, 3 embedded." in out
+    assert "3 records, 0 of them merged (0 by DOI or title), 0 rejected; 3 papers: 3 added, 0 changed" in out
     code, out, _ = run("rebuild", "--json", str(path))
     report = json.loads(out)
     assert code == 0

@@ -248,7 +248,7 @@ def test_json_lines_in_other_shapes(write_dump: Callable[..., Path]) -> None:
     }
     dump = read_dump(write_dump(json.dumps(record) + "\n"))
     (paper,) = dump.papers
-    assert (paper.paper_id, paper.title, paper.abstract) == ("10.1/x", "2012", "Text.")
+    assert (paper.paper_id, paper.doi, paper.title, paper.abstract) == ("a  b", "10.1/x", "2012", "Text.")
     assert (paper.authors, paper.categories) == (("A. One", "B. Two", "C. Three"), ("cs.CL", "cs.AI"))
     assert (paper.date, paper.url) == (None, "https://doi.org/10.1/x")
     assert [note.why for note in dump.notes] == [

@@ -75,3 +75,12 @@ def test_fields_are_filled_from_whoever_knows_them() -> None:
 @pytest.mark.parametrize("title", ["数学", "A" * 500, "μ"])
 def test_any_title_has_an_id_chroma_can_hold(title: str) -> None:
     assert 8 <= len(paper_id(title)) <= 57
+
+
+def test_an_id_that_a_dump_chose_is_kept_beside_the_doi_of_another_dump() -> None:
+    theirs = record("Of Nine", "It is short.", paper_id="10.1/nine", doi="10.1/nine")
+    ours = record("Of Nine", "It is short.", line=2, paper_id="42", doi="10.1/nine", arxiv_id=None)
+    for records in ([theirs, ours], [ours, theirs]):
+        merged = merge(records)
+        assert [(paper.paper_id, paper.doi) for paper in merged.papers] == [("42", "10.1/nine")]
+        assert merged.joined == 1

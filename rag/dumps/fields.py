@@ -10,8 +10,8 @@ The kind of a record is told by its fields, record by record; case, spaces and u
      "authorships": [{"author": {"display_name": "Yuxuan Cai"}}], ...}                     OpenAlex
     {"title": "...", "abstract": "...", "authors": "Y. Cai and Y. Zhou", "year": 2022}     any other
 
-Only a title and an abstract are required; an id that is neither arXiv's nor a DOI is kept as it is. A date or
-address that is none is left out, with a note.
+Only a title and an abstract are required; the id of any other record is kept as it is. A date or address that
+is none is left out, with a note.
 """
 
 import datetime
@@ -50,7 +50,8 @@ _Record = dict[str, Any]
 def parse(record: _Record, path: str, line: int) -> Iterator[Paper | Rejected | Note]:
     """Yield a record as a paper, or as rejected with the reason; before it, notes on what was left out."""
     try:
-        known = _common({_plain(name): value for name, value in reversed(record.items())})
+        plain = {_plain(name): value for name, value in reversed(record.items())}
+        known = _common(plain)
         date, no_date = _date(known)
         url = _text(known, _URL)
         notes = [f"the date {no_date[:40]!r} is left out: it is not like 2022-12-22"] if no_date else []
@@ -60,7 +61,7 @@ def parse(record: _Record, path: str, line: int) -> Iterator[Paper | Rejected | 
         own_id = mended(written := _id(known))
         if own_id != written:
             notes.append(f"the id {written} is taken to be {own_id}")
-        found = _paper(known, own_id, date, url, Source(path, line))
+        found = _paper(known, own_id, known is plain, date, url, Source(path, line))
     except ValueError as exc:
         yield Rejected(path, line, str(exc))
     else:
@@ -169,7 +170,7 @@ def _uninverted(index: object) -> str:
     return " ".join(words[position] for position in sorted(words))
 
 
-def _paper(record: _Record, own_id: str, date: str, url: str, source: Source) -> Paper:
+def _paper(record: _Record, own_id: str, keep_id: bool, date: str, url: str, source: Source) -> Paper:
     title, abstract = _text(record, _TITLE), _text(record, _ABSTRACT)
     if not title_key(title):
         raise ValueError('no "title"')
@@ -181,6 +182,7 @@ def _paper(record: _Record, own_id: str, date: str, url: str, source: Source) ->
         abstract,
         ids=[own_id + _version(record), _text(record, ("doi",))],
         own_id=own_id,
+        kept_id=own_id if keep_id else "",
         authors=_names(record),
         date=date or None,
         url=url or None,

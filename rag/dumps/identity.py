@@ -44,6 +44,7 @@ def as_paper(
     *,
     ids: Iterable[str] = (),
     own_id: str = "",
+    kept_id: str = "",
     authors: tuple[str, ...] = (),
     all_authors: bool = True,
     date: str | None = None,
@@ -53,15 +54,15 @@ def as_paper(
     """A record as every format makes it of what it found.
 
     `ids` may be DOIs and arXiv ids, in any spelling, and whatever else stood in fields meant for them. The
-    paper's id is arXiv's, else the DOI, else `own_id`, the one its format knows it by.
+    paper's id is `kept_id`, else arXiv's, else the DOI, else `own_id`, the one its format knows it by.
     """
-    known = [text for text in (*ids, own_id, url) if text]
+    known = [text for text in (*ids, kept_id, own_id, url) if text]
     arxiv_id = next((found for text in known if (found := arxiv_in(text))), None)
     doi = next((found for text in known if not arxiv_in(text) and (found := doi_in(text))), None)
-    paper_id = split_version(arxiv_id)[0] if arxiv_id else doi or own_id
-    address = f"https://doi.org/{doi}" if doi else f"https://arxiv.org/abs/{paper_id}" if arxiv_id else None
+    of_arxiv = split_version(arxiv_id)[0] if arxiv_id else ""
+    address = f"https://doi.org/{doi}" if doi else f"https://arxiv.org/abs/{of_arxiv}" if of_arxiv else None
     return Paper(
-        paper_id=paper_id,
+        paper_id=kept_id or of_arxiv or doi or own_id,
         title=title,
         abstract=abstract,
         authors=authors,
