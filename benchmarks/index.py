@@ -68,11 +68,11 @@ def main() -> None:
             size = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file()) / 1e6
             client = _client(Path(folder))
             collection = client.get_collection("papers", embedding_function=None)
+            searches = [_by_chroma(collection, filter_) for filter_ in (None, where)]
+            opening = _timed(searches[0], queries[:1])[1][0]
             if setting == SETTINGS[0]:
                 scans = [_by_scan(collection, ids, vectors, mask) for mask in masks]
                 print(f"{'exact scan':43}" + _figures(scans, queries, right), flush=True)
-            searches = [_by_chroma(collection, filter_) for filter_ in (None, where)]
-            opening = _timed(searches[0], queries[:1])[1][0]
             name = "{:3} {:2} {:3}".format(*setting) + (" (used)" if setting == USED else "")
             print(
                 f"{name:18}  {built:7.1f} {size:4.0f} {opening:8.1f}  {_figures(searches, queries, right)}", flush=True
