@@ -3,6 +3,7 @@
 scifact/  corpus.jsonl.xz, queries_train.jsonl, qrels_train.tsv, evidence_train.jsonl
           SciFact (Wadden et al. 2020) as BEIR packs it, with its sentence-level evidence
 squad/    squad1.1_dev.json.xz     SQuAD 1.1 (Rajpurkar et al. 2016)
+arxiv/    *.jsonl.xz               records of arXiv's metadata snapshot, as JSON lines
 """
 
 import json
@@ -77,6 +78,15 @@ def squad(data: Path, count: int, seed: int = 1) -> tuple[list[Paper], list[Ques
                     Question(clean(item["question"]), frozenset({paper.paper_id}), _sentence_at(paper.abstract, before))
                 )
     return papers, random.Random(seed).sample(questions, count)
+
+
+def arxiv_lines(data: Path, count: int, seed: int = 1) -> list[str]:
+    """Some of arXiv's records, each the line it is in the snapshot: write them to a file and it is a dump."""
+    lines: list[str] = []
+    for path in sorted((data / "arxiv").glob("*.jsonl.xz")):
+        with lzma.open(path, "rt", encoding="utf-8") as file:
+            lines += file
+    return random.Random(seed).sample(lines, count)
 
 
 def _sentence_at(text: str, words_before: int) -> frozenset[str]:
