@@ -10,9 +10,11 @@ the share of the ten nearest that is found. Filtered searches are for papers of 
 """
 
 import argparse
+import json
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ import numpy.typing as npt
 from rag.dumps import read_dump
 from rag.dumps.files import find_dumps
 from rag.embed import SentenceEmbedder
-from rag.store import _HNSW, _client, _metadata_of, open_store
+from rag.store import _HNSW, _client, open_store
 from rag.text import title_key
 from rag.types import Embeddings, Paper
 
@@ -48,12 +50,13 @@ def main() -> None:
     arguments = parser.parse_args()
     store, embedder = open_store(arguments.store), SentenceEmbedder()
     store.check_embedder(embedder)
-    papers = store.papers(store.ids[: arguments.papers])
-    ids = np.array([paper.paper_id for paper in papers])
-    vectors = store.vectors(ids.tolist())
-    titles = _other_titles(arguments.other, store.papers(store.ids))[: arguments.queries]
+    known = store.papers(range(len(store.rows.ids)))
+    papers = known[: arguments.papers]
+    ids, vectors = np.array(store.rows.ids[: len(papers)]), np.array(store.rows.vectors[: len(papers)])
+    years = store.rows.years[: len(papers)]
+    titles = _other_titles(arguments.other, known)[: arguments.queries]
     queries = embedder.embed_queries(titles)
-    recent = np.array([_year(paper) >= arguments.since for paper in papers])
+    recent = years >= arguments.since
     where = {"year": {"$gte": arguments.since}}
     masks = (np.full(len(papers), True), recent)
     right = [_right(ids, vectors, queries, mask) for mask in masks]
@@ -63,7 +66,7 @@ def main() -> None:
     for setting in SETTINGS:
         with tempfile.TemporaryDirectory() as folder:
             started = time.perf_counter()
-            _build(Path(folder), papers, vectors, setting)
+            _build(Path(folder), papers, years.tolist(), vectors, setting)
             built = time.perf_counter() - started
             size = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file()) / 1e6
             client = _client(Path(folder))
@@ -94,11 +97,9 @@ def _other_titles(dump: Path, papers: Sequence[Paper]) -> list[str]:
     return [title for title in titles if title_key(title) not in known]
 
 
-def _year(paper: Paper) -> int:
-    return int(paper.date[:4]) if paper.date else 0
-
-
-def _build(folder: Path, papers: Sequence[Paper], vectors: Embeddings, setting: tuple[int, int, int]) -> None:
+def _build(
+    folder: Path, papers: Sequence[Paper], years: Sequence[int], vectors: Embeddings, setting: tuple[int, int, int]
+) -> None:
     hnsw = {"space": "cosine"} | dict(zip(("ef_construction", "max_neighbors", "ef_search"), setting, strict=True))
     client = _client(folder)
     collection = client.create_collection("papers", embedding_function=None, configuration={"hnsw": hnsw})
@@ -108,7 +109,10 @@ def _build(folder: Path, papers: Sequence[Paper], vectors: Embeddings, setting: 
         collection.add(
             ids=[paper.paper_id for paper in some],
             embeddings=vectors[start : start + size],
-            metadatas=[_metadata_of(paper) for paper in some],
+            metadatas=[
+                {"record": json.dumps(asdict(paper)), "year": year}
+                for paper, year in zip(some, years[start : start + size], strict=True)
+            ],
         )
     client.close()
 

@@ -35,8 +35,11 @@ from rag.rows import Rows
 from rag.types import Embedder, Embeddings, Paper, Source
 
 _COLLECTION = "papers"
-# More exact than Chroma's defaults (100, 16, 100), at little cost for a shelf of thousands.
-_HNSW = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 200}
+# Up to so many papers every vector is compared with the query's: nothing is missed, filters are free, and there is no
+# graph to load. Beyond, Chroma's HNSW graph finds them; a search among some of the papers is always such a scan.
+# Measured by benchmarks/index.py; the figures are in docs of SCANNED below.
+_SCANNED = 100_000
+_HNSW = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 400}
 # A step of progress: a second or so.
 _ADD_AT_ONCE = 1000
 # chromadb 1.5 shares what clients of one folder open and counts them, but not safely: without this lock two threads
@@ -90,15 +93,18 @@ class Store:
     def nearest(self, vector: Embeddings, k: int, among: npt.NDArray[np.bool_] | None = None) -> list[int]:
         """Rows of the `k` papers with the highest cosine to one query vector, best first.
 
-        `among`, one truth value a row, leaves only those; they are scanned one by one, so that none is missed.
+        `among`, one truth value a row, leaves only those.
         """
-        if among is not None:
-            rows = np.flatnonzero(among)
-            best = np.argsort(-(self.rows.vectors[rows] @ vector), kind="stable")[:k]
-            return [int(row) for row in rows[best]]
-        with _reading(self.folder):
-            found = self._papers.query(query_embeddings=[vector], n_results=min(k, self.manifest.papers), include=[])
-        return [self._row(key) for key in found["ids"][0]]
+        papers = self.manifest.papers
+        if among is None and papers > _SCANNED:
+            with _reading(self.folder):
+                found = self._papers.query(query_embeddings=[vector], n_results=min(k, papers), include=[])
+            return [self._row(key) for key in found["ids"][0]]
+        cosines = self.rows.vectors @ vector
+        rows = np.arange(papers) if among is None else np.flatnonzero(among)
+        if len(rows) > k:
+            rows = rows[np.argpartition(-cosines[rows], k - 1)[:k]]
+        return [int(row) for row in rows[np.argsort(-cosines[rows], kind="stable")]]
 
     def papers(self, rows: Sequence[int]) -> list[Paper]:
         """The papers in these rows, in this order. Raises StoreDamaged if one is not there."""

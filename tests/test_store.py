@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import rag.store
 from rag.errors import StoreBusy, StoreDamaged, StoreError, StoreIncompatible, StoreMissing
 from rag.generations import current, writing
 from rag.manifest import SCHEMA, Embedding
@@ -55,6 +56,15 @@ def test_nearest_is_by_cosine(planets: Store, embedder: WordEmbedder) -> None:
     rows = planets.nearest(vector, 3)
     assert planets.papers(rows[:1])[0].title == "Venus: Cloudy Attention"
     assert len(planets.nearest(vector, 10)) == 3
+
+
+def test_the_graph_finds_what_the_scan_finds(
+    planets: Store, embedder: WordEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queries = embedder.embed_queries(["venus replaces attention by clouds", "mars", "a small transformer"])
+    scanned = [planets.nearest(vector, 2) for vector in queries]
+    monkeypatch.setattr(rag.store, "_SCANNED", 0)
+    assert [planets.nearest(vector, 2) for vector in queries] == scanned
 
 
 def test_among_leaves_only_those_papers(planets: Store, embedder: WordEmbedder) -> None:
