@@ -110,6 +110,10 @@ def test_bad_row_is_rejected_with_its_line_and_no_other(row: str | bytes, why: s
     assert brief(found) == [(2, "First"), (3, why), (6, "Last")]
 
 
+def test_reason_has_no_tab_in_it() -> None:
+    assert brief(read('title\tabstract\nT\t"A"B\n')) == [(2, "not CSV: '\\t' expected after '\"'")]
+
+
 def test_bytes_beside_a_quote_do_not_hide_it() -> None:
     found = read(b'title,abstract\n"First\n\xff",A\nLast,A\n')
     assert brief(found) == [(2, "not UTF-8: byte 0xff"), (4, "Last")]
@@ -371,12 +375,20 @@ def test_record_of_openalex() -> None:
         ({"title": float("nan")}, 'no "title"'),
         ({"title": True}, '"title" is not a text'),
         ({"id": "a\u0007"}, "an id that cannot be kept"),
+        ({"id": "a\u2028"}, "an id that cannot be kept"),
     ],
 )
 def test_record_of_wrong_types_is_rejected(values: dict[str, Any], why: str) -> None:
     (found,) = record(**values)
     assert isinstance(found, Rejected)
     assert why in found.why
+
+
+def test_url_with_a_space_is_left_out_and_noted() -> None:
+    note, found = record(url="https://a.b/c d")
+    assert note == Note("f", 1, "the url 'https://a.b/c d' is left out: it is no web address")
+    assert isinstance(found, Paper)
+    assert found.url is None
 
 
 def test_position_may_be_any_number() -> None:

@@ -128,7 +128,8 @@ def _read_csv(stream: BinaryIO, name: str) -> Iterator[Paper | Rejected | Note]:
             return
         except csv.Error as exc:
             extent = f", up to line {lines.number}" if lines.number > line else ""
-            yield Rejected(name, line, f"not CSV: {exc}{extent}")
+            why = str(exc).replace("\t", r"\t")  # the delimiter, perhaps
+            yield Rejected(name, line, f"not CSV: {why}{extent}")
         except ValueError as exc:
             yield Rejected(name, line, str(exc))
         else:
