@@ -491,7 +491,8 @@ def unreported(dump: Sample, case: Damaged, dumps: list[Dump]) -> list[str]:
             max((line for before in standing[:at] for line in places[before]), default=0),
             min((line for after in standing[at + 1 :] for line in places[after]), default=2**63),
         ]
-        reports = rejected + changed if case.harmed == dump.titles.index(title) else rejected
+        whole = case.harmed not in (None, dump.titles.index(title))  # and so its title, too
+        reports = rejected if whole else rejected + changed
         if not any(min(neighbours) <= line <= max(neighbours) for line in reports):
             silent.append(title)
     return silent
