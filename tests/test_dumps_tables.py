@@ -268,6 +268,28 @@ def test_damaged_parquet_is_broken(damage: Any, tmp_path: Path) -> None:
         _read_file(path)
 
 
+def test_no_bit_of_a_parquet_footer_takes_rows_in_silence(tmp_path: Path) -> None:
+    rows = {"title": ["T"] * 5, "abstract": ["A"] * 5}
+    path = _parquet(rows, tmp_path / "x", row_group_size=3, store_schema=False, write_statistics=False)
+    raw, hidden = path.read_bytes(), 0
+    for at in range(len(raw) - 8 - int.from_bytes(raw[-8:-4], "little"), len(raw) - 8):
+        path.write_bytes(raw[:at] + bytes([raw[at] ^ 8]) + raw[at + 1 :])
+        try:
+            found = _read_file(path)
+        except Broken as exc:
+            hidden += "of 5 rows can be read" in str(exc)
+        else:
+            assert len(found) == 5 or isinstance(found[-1], Rejected)
+    assert hidden
+
+
+def test_text_that_is_not_what_its_checksum_says_is_damage(tmp_path: Path) -> None:
+    path = _parquet({"title": ["Title"], "abstract": ["A"]}, tmp_path / "x", write_page_checksum=True, compression=None)
+    path.write_bytes(path.read_bytes().replace(b"Title", b"Tithe", 1))
+    with pytest.raises(Broken, match="CRC checksum verification failed"):
+        _read_file(path)
+
+
 def test_missing_pyarrow_is_named_with_the_command_that_mends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(Broken, match=r'pip install "footnote\[parquet\]"'):

@@ -170,12 +170,13 @@ def _on_disk(stream: BinaryIO, spool: BinaryIO) -> BinaryIO:
 
 
 def _rows(parquet: Any, file: BinaryIO, name: str) -> Iterator[Paper | Rejected | Note]:
-    opened = parquet.ParquetFile(file, buffer_size=_CHUNK, pre_buffer=False)
+    opened = parquet.ParquetFile(file, buffer_size=_CHUNK, pre_buffer=False, page_checksum_verification=True)
     names = [column for column in opened.schema_arrow.names if fields.is_used(column)]
     if not (fields.has_title(names) and fields.has_abstract(names)):
         yield Rejected(name, 1, _NO_COLUMNS)
         return
     # Row by row: a small file can repeat one large value in every row. Costs 8 us a row, of some 300 us in all.
+    ordinal = 0
     for ordinal, row in enumerate(opened.iter_batches(1, columns=names, use_threads=False), 1):
         if row.nbytes > MAX_LINE_BYTES:
             yield Rejected(name, ordinal, f"a row of {row.nbytes:,} bytes; the limit is {MAX_LINE_BYTES:,}")
@@ -186,6 +187,8 @@ def _rows(parquet: Any, file: BinaryIO, name: str) -> Iterator[Paper | Rejected 
             yield Rejected(name, ordinal, f"not readable: {exc}")
         else:
             yield from fields.parse(record, name, ordinal)
+    if ordinal != opened.metadata.num_rows:
+        raise ValueError(f"{ordinal:,} of {opened.metadata.num_rows:,} rows can be read")
 
 
 # Brackets and commas outside texts; a text that the end of the chunk cuts is the second group.
