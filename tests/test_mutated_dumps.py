@@ -297,6 +297,7 @@ TOKENS = [
 ]  # fmt: skip
 RUNS = [b"[", b"{", b'{"a":', b"(", b"<a>", b"@a{", b'"', b"\\", b" ", b"x", b"\n", b"$", b"1", b",", b"&lt;", b"\0"]
 _LONGEST_RUN = 20_000
+_LONGEST_SPLICE = 150  # less than any record: with one of another format a file is of both
 
 
 def _span(rng: random.Random, raw: bytes) -> tuple[int, int]:
@@ -356,7 +357,7 @@ def _change_line_ends(rng: random.Random, raw: bytes) -> bytes:
 def _splice(rng: random.Random, raw: bytes) -> bytes:
     at = rng.randrange(len(raw) + 1)
     start, end = _span(rng, other := sample(rng.choice(list(FORMATS))).whole)
-    return raw[:at] + other[start:end] + raw[at:]
+    return raw[:at] + other[start : min(end, start + _LONGEST_SPLICE)] + raw[at:]
 
 
 MUTATIONS: list[Callable[[random.Random, bytes], bytes]] = [
