@@ -283,6 +283,19 @@ def test_no_bit_of_a_parquet_footer_takes_rows_in_silence(tmp_path: Path) -> Non
     assert hidden
 
 
+def test_size_that_a_damaged_page_claims_is_not_reserved(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    path = _parquet({"title": ["T"], "abstract": ["A"]}, tmp_path / "x", compression=None, use_dictionary=False)
+    raw, size = path.read_bytes(), b"\x15\x80\x80\x80\x80\x08"  # as Thrift writes 2**30
+    header = b"\x15\x00" + raw[6:8] * 2  # a data page, its size uncompressed and compressed
+    assert raw[4:10] == header
+    path.write_bytes(raw[:4] + header[:2] + size * 2 + raw[10:])
+    before = arrow.default_memory_pool().max_memory()
+    with pytest.raises(Broken, match="the Parquet file is damaged"):
+        _read_file(path)
+    assert arrow.default_memory_pool().max_memory() < before + 2**26
+
+
 def test_text_that_is_not_what_its_checksum_says_is_damage(tmp_path: Path) -> None:
     path = _parquet({"title": ["Title"], "abstract": ["A"]}, tmp_path / "x", write_page_checksum=True, compression=None)
     path.write_bytes(path.read_bytes().replace(b"Title", b"Tithe", 1))

@@ -35,7 +35,6 @@ from rag.dumps import Dump, read_dump
 from rag.dumps.files import find_dumps
 from rag.errors import DumpError
 from rag.text import clean, printable, title_key
-from rag.types import Paper
 from tests.conftest import SEEDS
 
 DUMPS = 10_000
@@ -476,9 +475,9 @@ def unreported(dump: Sample, case: Damaged, dumps: list[Dump]) -> list[str]:
     """
     papers = [paper for one in dumps for paper in one.papers]
     rejected = [place.line for one in dumps for place in one.rejected]
-    places = {title: _lines(title, papers) for title in dump.titles}
     changed = [paper.sources[0].line for paper in papers if paper.title not in dump.titles]
-    lost = [title for title in dump.titles if not places[title]]
+    lines = {title: [paper.sources[0].line for paper in papers if paper.title == title] for title in dump.titles}
+    lost = [title for title in dump.titles if not any(title in f"{paper.title} {paper.abstract}" for paper in papers)]
     if not papers or not lost:
         return []
     if case.text is None:  # where a record stood, or in which order, is not known
@@ -486,23 +485,15 @@ def unreported(dump: Sample, case: Damaged, dumps: list[Dump]) -> list[str]:
     standing = _standing(dump, case)
     silent = []
     for at, title in enumerate(standing):
-        if places[title]:
-            continue
         neighbours = [
-            max((line for before in standing[:at] for line in places[before]), default=0),
-            min((line for after in standing[at + 1 :] for line in places[after]), default=2**63),
+            max((line for before in standing[:at] for line in lines[before]), default=0),
+            min((line for after in standing[at + 1 :] for line in lines[after]), default=2**63),
         ]
         whole = case.harmed not in (None, dump.titles.index(title))  # and so its title, too
         reports = rejected if whole else rejected + changed
-        if not any(min(neighbours) <= line <= max(neighbours) for line in reports):
+        if title in lost and not any(min(neighbours) <= line <= max(neighbours) for line in reports):
             silent.append(title)
     return silent
-
-
-def _lines(title: str, papers: list[Paper]) -> list[int]:
-    """The lines of the papers with this title; if there are none, of those that have it somewhere in their text."""
-    own = [paper.sources[0].line for paper in papers if paper.title == title]
-    return own or [paper.sources[0].line for paper in papers if title in f"{paper.title} {paper.abstract}"]
 
 
 def _standing(dump: Sample, case: Damaged) -> list[str]:

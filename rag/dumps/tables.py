@@ -27,6 +27,7 @@ from rag.types import Note, Paper, Rejected
 _BOM = b"\xef\xbb\xbf"
 _DELIMITERS = "\t,;|"
 _CHUNK = 2**20
+_SMALL_FILE = 2**26
 _NO_PYARROW = 'install pyarrow to read Parquet: pip install "footnote[parquet]"'
 _NO_COLUMNS = "no column for titles and one for abstracts"
 
@@ -170,7 +171,10 @@ def _on_disk(stream: BinaryIO, spool: BinaryIO) -> BinaryIO:
 
 
 def _rows(parquet: Any, file: BinaryIO, name: str) -> Iterator[Paper | Rejected | Note]:
-    opened = parquet.ParquetFile(file, buffer_size=_CHUNK, pre_buffer=False, page_checksum_verification=True)
+    # A buffer keeps the columns of a large file out of memory, but grows to whatever size a damaged page gives as its
+    # own (2 GB for 3 kB, and 9 seconds); without one a page cannot exceed its file.
+    buffer = _CHUNK if file.seek(0, io.SEEK_END) > _SMALL_FILE else 0
+    opened = parquet.ParquetFile(file, buffer_size=buffer, pre_buffer=False, page_checksum_verification=True)
     names = [column for column in opened.schema_arrow.names if fields.is_used(column)]
     if not (fields.has_title(names) and fields.has_abstract(names)):
         yield Rejected(name, 1, _NO_COLUMNS)
