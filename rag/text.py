@@ -6,7 +6,7 @@ Knows nothing of dumps, models or markers.
 import re
 import unicodedata
 
-LINK = re.compile(r"https?://[^\s<>\"{}|\\^`]{1,2000}")
+LINK = re.compile(r"https?://(?=\w)[^\s<>\"{}|\\^`]{1,2000}")
 _TRAILING = ".,;:!?'"
 
 # A stop ends a sentence only if what follows can begin one and what precedes is no abbreviation.

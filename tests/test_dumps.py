@@ -310,6 +310,15 @@ def test_what_is_no_dump_is_rejected_with_the_reason(content: bytes, why: str, w
     assert [(place.line, place.why) for place in dump.rejected] == [(1, why)]
 
 
+@pytest.mark.parametrize(
+    ("content", "format_"),
+    [("title,abstract\n", "csv"), ("@string{a = {b}}\n", "bibtex"), ("<PubmedArticleSet/>", "pubmed")],
+)
+def test_dump_without_a_record_is_rejected(content: str, format_: str, write_dump: Callable[..., Path]) -> None:
+    dump = read_dump(write_dump(content))
+    assert [place.why for place in dump.rejected] == [f"no record in it, though it looks like {format_}"]
+
+
 def test_dump_that_vanishes_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(DumpError, match=r"There is no dump at .*gone\.txt"):
         read_dump(tmp_path / "gone.txt")

@@ -2,10 +2,13 @@
 
 import io
 import itertools
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from rag.dumps import bibtex, jsonl, listing, ris
+from rag.dumps import bibtex, jsonl, listing, read_dump, ris
+from rag.dumps.files import find_dumps
 from rag.dumps.latex import unicode
 from rag.dumps.lines import read_lines
 from rag.types import Note, Paper, Rejected
@@ -71,6 +74,7 @@ DO  - https://doi.org/10.18653/v1/N19-1423
 ID  - 17
 ER  -
 """
+NOT_ENDED = "no ER ends it: its last lines may be missing"
 
 
 def read(format_: object, text: str | bytes) -> list[Paper | Rejected | Note]:
@@ -330,16 +334,39 @@ def test_ids_and_dates_of_ris(lines: str, paper_id: str, date: str) -> None:
     [
         ("TY  - JOUR\r\nTI  - T\r\nAB  - A\r\nER  - \r\n", [(1, "T")]),
         ("TY  - JOUR\nT1  - T\nN2  -   A\nAI - based.\n\n      ER  - x\nER  -", [(1, "T")]),
-        ("TY  - JOUR\nTI  - T\nAB  - A", [(1, "T")]),
-        ("TY  - JOUR\nTI  - T\nAB  - A\nTY  - JOUR\nTI  -\n  T\n\nAB  - A", [(1, "T"), (4, "T")]),
+        ("TY  - JOUR\nTI  - T\nAB  - A", [(1, NOT_ENDED), (1, "T")]),
+        (
+            "TY  - JOUR\nTI  - T\nAB  - A\nTY  - JOUR\nTI  -\n  T\n\nAB  - A\nER  -",
+            [(1, NOT_ENDED), (1, "T"), (4, "T")],
+        ),
         ("TY  - JOUR\nTI  - T\nER  -", [(1, 'no "abstract"')]),
         ("TY  - JOUR\nTI  - ?!\nAB  - A\nER  -\nER  -", [(1, 'no "title"')]),
         ("1.\nTI  - T\nAB  - A\nER  -\ntext\n", [(2, 'no "TY" before it')]),
-        ("TY  - JOUR\n" + "x\n" * 2**18 + "ER  -\nTY  - JOUR\nTI  - T\nAB  - A", None),
+        ("TY  - JOUR\n" + "x\n" * 2**18 + "ER  -\nTY  - JOUR\nTI  - T\nAB  - A\nER  -", None),
     ],
 )
 def test_ris_in_other_shapes(text: str, expected: list[tuple[int, str]] | None) -> None:
     assert places(read(ris, text)) == (expected or [(1, "longer than 1,048,576 characters"), (2**18 + 3, "T")])
+
+
+def test_entry_in_ris_does_not_make_it_bibtex(write_dump: Callable[..., Path]) -> None:
+    (file,) = find_dumps([write_dump("TY  - JOUR\nTI  - T\n" + entry() + SCOPUS)])
+    dump = read_dump(file)
+    assert (dump.format, len(dump.papers), [place.line for place in dump.rejected]) == ("ris", 2, [1])
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("Aarticle{k,\n  title = {T},\n  abstract = {A}\n}\n", 3),
+        ("article{k, title={T}, abstract={A}}\n", 2),
+        ('@articlek,\n  Abstract = "A"\n}\n', 3),
+    ],
+)
+def test_entry_that_lost_its_beginning_is_reported_once(text: str, line: int) -> None:
+    (_, first), (at, why), (_, last) = places(read(bibtex, entry() + text + entry()))
+    assert (first, at, last) == ("T", line, "T")
+    assert why.startswith("outside an entry: ")
 
 
 HOSTILE = [
@@ -373,7 +400,16 @@ def test_hostile_entry_neither_hangs_nor_hides_the_next(piece: str, end: str) ->
 
 
 @pytest.mark.parametrize(
-    "line", ["@" * 200_000, "@ " * 100_000, "@a" * 100_000, "@" + " " * 200_000, "TY" + " " * 200_000]
+    "line",
+    [
+        "title=" * 40_000,
+        "title" + " " * 200_000,
+        "@" * 200_000,
+        "@ " * 100_000,
+        "@a" * 100_000,
+        "@" + " " * 200_000,
+        "TY" + " " * 200_000,
+    ],
 )
 def test_hostile_line_between_records_takes_no_time(line: str) -> None:
     read(bibtex, line)

@@ -112,6 +112,10 @@ def test_bad_row_is_rejected_with_its_line_and_no_other(row: str | bytes, why: s
     assert brief(found) == [(2, "First"), (3, why), (6, "Last")]
 
 
+def test_reason_has_no_tab_in_it() -> None:
+    assert brief(read('title\tabstract\nT\t"A"B\n')) == [(2, "not CSV: '\\t' expected after '\"'")]
+
+
 def test_bytes_beside_a_quote_do_not_hide_it() -> None:
     found = read(b'title,abstract\n"First\n\xff",A\nLast,A\n')
     assert brief(found) == [(2, "not UTF-8: byte 0xff"), (4, "Last")]
@@ -266,6 +270,41 @@ def test_damaged_parquet_is_broken(damage: Any, tmp_path: Path) -> None:
         _read_file(path)
 
 
+def test_no_bit_of_a_parquet_footer_takes_rows_in_silence(tmp_path: Path) -> None:
+    rows = {"title": ["T"] * 5, "abstract": ["A"] * 5}
+    path = _parquet(rows, tmp_path / "x", row_group_size=3, store_schema=False, write_statistics=False)
+    raw, hidden = path.read_bytes(), 0
+    for at in range(len(raw) - 8 - int.from_bytes(raw[-8:-4], "little"), len(raw) - 8):
+        path.write_bytes(raw[:at] + bytes([raw[at] ^ 8]) + raw[at + 1 :])
+        try:
+            found = _read_file(path)
+        except Broken as exc:
+            hidden += "of 5 rows can be read" in str(exc)
+        else:
+            assert len(found) == 5 or isinstance(found[-1], Rejected)
+    assert hidden
+
+
+def test_size_that_a_damaged_page_claims_is_not_reserved(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    path = _parquet({"title": ["T"], "abstract": ["A"]}, tmp_path / "x", compression=None, use_dictionary=False)
+    raw, size = path.read_bytes(), b"\x15\x80\x80\x80\x80\x08"  # as Thrift writes 2**30
+    header = b"\x15\x00" + raw[6:8] * 2  # a data page, its size uncompressed and compressed
+    assert raw[4:10] == header
+    path.write_bytes(raw[:4] + header[:2] + size * 2 + raw[10:])
+    before = arrow.default_memory_pool().max_memory()
+    with pytest.raises(Broken, match="the Parquet file is damaged"):
+        _read_file(path)
+    assert arrow.default_memory_pool().max_memory() < before + 2**26
+
+
+def test_text_that_is_not_what_its_checksum_says_is_damage(tmp_path: Path) -> None:
+    path = _parquet({"title": ["Title"], "abstract": ["A"]}, tmp_path / "x", write_page_checksum=True, compression=None)
+    path.write_bytes(path.read_bytes().replace(b"Title", b"Tithe", 1))
+    with pytest.raises(Broken, match="CRC checksum verification failed"):
+        _read_file(path)
+
+
 def test_missing_pyarrow_is_named_with_the_command_that_mends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(Broken, match=r'pip install "footnote\[parquet\]"'):
@@ -376,12 +415,20 @@ def test_record_of_openalex() -> None:
         ({"title": float("nan")}, 'no "title"'),
         ({"title": True}, '"title" is not a text'),
         ({"id": "a\u0007"}, "an id that cannot be kept"),
+        ({"id": "a\u2028"}, "an id that cannot be kept"),
     ],
 )
 def test_record_of_wrong_types_is_rejected(values: dict[str, Any], why: str) -> None:
     (found,) = record(**values)
     assert isinstance(found, Rejected)
     assert why in found.why
+
+
+def test_url_with_a_space_is_left_out_and_noted() -> None:
+    note, found = record(url="https://a.b/c d")
+    assert note == Note("f", 1, "the url 'https://a.b/c d' is left out: it is no web address")
+    assert isinstance(found, Paper)
+    assert found.url is None
 
 
 def test_position_may_be_any_number() -> None:

@@ -286,7 +286,7 @@ def test_other_formats_do_not_claim_xml() -> None:
         (articles(article()) + "\n<PubmedArticleSet/>", 4, "damaged XML: junk after document element at column 1"),
         (articles(article(), "\udcff").encode("utf-8", "surrogateescape"), 3, "damaged XML: not well-formed (invalid token) at column 1"),
         (articles(article(), "<a b='1' b='2'/>"), 3, "damaged XML: duplicate attribute at column 10"),
-        (articles(article(), "<a>" * 200), 3, "XML that cannot be read: elements nested more than 100 deep"),
+        (articles(article(), "<a>" + "<b>" * 200), 3, "XML that cannot be read: elements nested more than 100 deep"),
         (articles(article(), f"<a>{'<!---->' * MAX_TOKEN}"), 3, f"XML that cannot be read: a tag of more than {MAX_TOKEN:,} bytes"),
         (articles(article(), f"<a b='{'x' * 2 * MAX_TOKEN}'/>"), 3, f"XML that cannot be read: a tag of more than {MAX_TOKEN:,} bytes"),
         (articles(article(), "<" + "a" * MAX_NAMES + "/>"), 3, f"XML that cannot be read: names of more than {MAX_NAMES:,} letters in all"),
@@ -398,3 +398,11 @@ def test_broken_container_keeps_what_was_read_before() -> None:
     with pytest.raises(Broken):
         papers.extend(found)
     assert len(papers) > 30
+
+
+def test_record_within_another_is_rejected() -> None:
+    outer, inner = article("1").removesuffix("</PubmedArticle>"), article("2")
+    first, second = med(articles(outer, inner, "</PubmedArticle>"))
+    assert first == Rejected("p.xml", 3, "a <PubmedArticle> within another")
+    assert isinstance(second, Paper)
+    assert second.paper_id == "PMID:1"

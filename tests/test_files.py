@@ -6,6 +6,7 @@ import io
 import json
 import lzma
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +48,28 @@ def test_several_compressed_streams_one_after_another_are_one_dump(tmp_path: Pat
     for name, pack in (("a", gzip.compress), ("b", lzma.compress), ("c", zstandard.compress)):
         (tmp_path / name).write_bytes(pack(LINES[: LINES.index(b"\n") + 1]) + pack(LINES[LINES.index(b"\n") + 1 :]))
         assert len(titles(tmp_path / name)) == 500
+
+
+@pytest.mark.parametrize("way", ["gzip", "xz", "zstd"])
+def test_small_file_that_swells_takes_no_time(way: str, tmp_path: Path) -> None:
+    (tmp_path / "bomb").write_bytes(WAYS[way](bytes(2**26)))
+    (file,) = find_dumps([tmp_path / "bomb"])
+    started = time.process_time()
+    assert read_dump(file).rejected
+    assert time.process_time() - started < 5  # Zstandard took a minute once; this is no timing but a hang
+
+
+def test_zeros_may_fill_up_an_xz_file(tmp_path: Path) -> None:
+    (tmp_path / "padded").write_bytes(lzma.compress(LINES) + bytes(10_000) + lzma.compress(LINES) + bytes(4))
+    assert len(titles(tmp_path / "padded")) == 1_000
+
+
+@pytest.mark.parametrize("way", ["gzip", "xz", "zstd"])
+def test_damage_to_a_second_stream_is_reported(way: str, tmp_path: Path) -> None:
+    stream = WAYS[way](LINES)
+    (tmp_path / "damaged").write_bytes(stream + stream[:9] + b"\xaa" * 9 + stream[18:])
+    (file,) = find_dumps([tmp_path / "damaged"])
+    assert "the compressed data is damaged" in read_dump(file).rejected[-1].why
 
 
 @pytest.mark.parametrize("way", ["gzip", "xz", "zstd"])
@@ -95,6 +118,40 @@ def test_damaged_archive_is_an_error_or_reported(tmp_path: Path) -> None:
     path.write_bytes(data)
     (file,) = find_dumps([path])
     assert read_dump(file).rejected
+
+
+def test_archive_that_is_cut_off_is_no_dump(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "cut.zip", "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("a.tsv", "title\tabstract\n" + "T\tA\n" * 100)
+    (tmp_path / "cut.zip").write_bytes((tmp_path / "cut.zip").read_bytes()[:200])
+    (file,) = find_dumps([tmp_path / "cut.zip"])
+    dump = read_dump(file)
+    assert not dump.papers
+    assert "cut off" in dump.rejected[0].why
+
+
+def test_damaged_offset_in_an_archive_is_reported(tmp_path: Path) -> None:
+    data = bytearray(_zip(LINES))
+    at = data.rindex(b"PK\x05\x06") + 16  # where the directory begins, from which zipfile reckons the members'
+    data[at : at + 4] = (len(data) * 2).to_bytes(4, "little")
+    (tmp_path / "damaged.zip").write_bytes(data)
+    (file,) = find_dumps([tmp_path / "damaged.zip"])
+    assert "the archive cannot be read" in read_dump(file).rejected[0].why
+
+
+def test_members_of_one_name_are_all_read(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr("a.jsonl", json.dumps({"title": "First", "abstract": "A"}))
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("a.jsonl", json.dumps({"title": "Second", "abstract": "A"}))
+    assert titles(tmp_path / "all.zip") == ["First", "Second"]
+
+
+def test_archive_without_dumps_is_an_error(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "none.zip", "w") as archive:
+        archive.writestr("__MACOSX/a.jsonl", LINES)
+    with pytest.raises(DumpError, match="No dumps in the archive"):
+        titles(tmp_path / "none.zip")
 
 
 def test_standard_input_is_a_dump(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,7 @@ def test_every_sentence_of_the_seeds_is_verbatim_and_none_is_lost() -> None:
         ("at https://github.com/a/b.", ("https://github.com/a/b",)),
         ("(https://a.b/c) and https://a.b/c, again", ("https://a.b/c",)),
         ("https://en.wikipedia.org/wiki/Mamba_(snake)", ("https://en.wikipedia.org/wiki/Mamba_(snake)",)),
+        ("elided: https://... or https://", ()),
         ("no link", ()),
     ],
 )

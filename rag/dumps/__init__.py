@@ -21,9 +21,9 @@ from rag.dumps.lines import read_lines
 from rag.errors import DumpError
 from rag.types import Note, Paper, Rejected
 
-# In the order they are asked: tables before JSON lines, which also begin with "{", and the listing last, since
-# nearly any text could be one.
-_FORMATS = (tables, jsonl, anthology, pubmed, bibtex, ris, listing)
+# In the order they are asked: tables before JSON lines, which also begin with "{"; RIS before BibTeX, which takes
+# whatever stands between its entries for a comment; and the listing last, since nearly any text could be one.
+_FORMATS = (tables, jsonl, anthology, pubmed, ris, bibtex, listing)
 _HEAD_BYTES = 2**16
 
 
@@ -51,6 +51,8 @@ def read_dump(file: DumpFile) -> Dump:
             found.append(record)
     except Broken as exc:
         found.append(Rejected(file.name, _line_after(found), str(exc)))
+    if not any(isinstance(record, Paper | Rejected) for record in found):
+        found.append(Rejected(file.name, 1, f"no record in it, though it looks like {format_}"))
     if _state(file.path) != before:
         raise DumpError(f"{file.name} changed while it was read.", "Run the rebuild again once it is complete.")
     return Dump(

@@ -9,9 +9,10 @@ r"""BibTeX with abstracts, as Zotero, the ACL Anthology, reference managers and 
         abstract = {We gain 5\% in $O(n^{2})$ time.}
     }
 
-What stands between entries, @comment and @preamble are no records. An entry that is not closed, or grows too
-long, is rejected alone: the next line that begins one begins it. LaTeX becomes Unicode as far as a small table
-goes; math and unknown commands stay as they are. A citation key is no identity: the id is arXiv's, or the DOI.
+What stands between entries, @comment and @preamble are no records; but a title or abstract between entries is
+rejected, since an entry that lost its @ looks so. An entry that is not closed, or grows too long, is rejected alone:
+the next line that begins one begins it. LaTeX becomes Unicode as far as a small table goes; math and unknown commands
+stay as they are. A citation key is no identity: the id is arXiv's, or the DOI.
 
 Why neither library: bibtexparser 2 takes whole strings, so that entries had to be cut here anyway, and then
 loses one for a second comma or a field that stands twice, puts a field after a missing comma into the one before
@@ -49,6 +50,7 @@ _LONGEST_BEFORE = 200
 _HEAD = re.compile(r"@\s*+([A-Za-z][\w-]*+)\s*+([{(])")
 _HEAD_LINE = re.compile(r"\s*+@\s*+[A-Za-z][\w-]*+\s*+[{(]\s*+[^\s,={}\"]*+\s*+(?:$|[,={])")
 _WITHOUT_BRACE = re.compile(r"\s*+@\s*+[A-Za-z][\w-]*+\s*+")
+_OUTSIDE = re.compile(r'(?<![\w-])(?:title|abstract)\s*+=\s*+[{"]', re.I)
 _MARK = re.compile(r'\\.|[{}()"]')
 _KEY = re.compile(r'[^,={}"]*+,')
 _BETWEEN = re.compile(r"(?:[\s,]++|%[^\n]*+)*+")  # commas and comments
@@ -151,6 +153,7 @@ class _Open:
 def _entries(lines: Iterable[Line]) -> Iterator[_Entry]:
     entry: _Open | None = None
     lost = False  # after an entry that is too long: only a line that begins with @ is looked at
+    outside = False  # whether a field outside an entry was reported since the last one
     for line in lines:
         if line.fault:
             if entry:
@@ -172,8 +175,12 @@ def _entries(lines: Iterable[Line]) -> Iterator[_Entry]:
                 if not (head := _HEAD.search(text, at)):
                     if _WITHOUT_BRACE.fullmatch(text, at):
                         yield _Entry(line.number, "", "", f"an entry without a brace: {clean(text)[:40]!r}")
+                    elif not outside and (found := _OUTSIDE.search(text, at)):
+                        outside = True
+                        yield _Entry(line.number, "", "", f"outside an entry: {clean(text[found.start() :])[:40]!r}")
                     break
                 entry, at = _Open(line.number, head[1].lower(), "}" if head[2] == "{" else ")"), head.end()
+                outside = False
             end = entry.feed(text, at)
             if entry.size > LONGEST_ENTRY:
                 yield entry.cut(f"longer than {LONGEST_ENTRY:,} characters")._replace(body="")

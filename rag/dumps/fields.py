@@ -55,7 +55,7 @@ def parse(record: _Record, path: str, line: int) -> Iterator[Paper | Rejected | 
         date, no_date = _date(known)
         url = _text(known, _URL)
         notes = [f"the date {no_date[:40]!r} is left out: it is not like 2022-12-22"] if no_date else []
-        if url and not re.match(r"https?://", url):
+        if url and not re.fullmatch(r"https?://\S+", url):
             notes.append(f"the url {url[:40]!r} is left out: it is no web address")
             url = ""
         own_id = mended(written := _id(known))
@@ -197,7 +197,7 @@ def _id(record: _Record) -> str:
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         if isinstance(value, str) and value:
-            if not value.strip() or any(unicodedata.category(c) in {"Cc", "Cs"} for c in value):
+            if not value.strip() or any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in value):
                 raise ValueError(f"an id that cannot be kept: {value[:40]!r}")
             return value
         if value is not None and value != "" and not _is_nan(value):

@@ -16,17 +16,19 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import zstandard
 
 from rag.errors import DumpError
+from rag.text import clean
 
 STANDARD_INPUT = Path("-")
 _NAME_ANOTHER = "Name a dump or a folder of dumps: footnote rebuild PATH"
 _LONGEST_MAGIC = 6
-_CHUNK = 2**14
+_CHUNK = 2**12  # compressed; it may swell to 128 MB with Zstandard, to 28 MB with xz
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +102,13 @@ def _dumps_in(path: Path, name: str) -> Iterator[DumpFile]:
         return
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [member for member in archive.namelist() if not _is_hidden(member)]
-    except (zipfile.BadZipFile, OSError) as exc:
+            members = [member for member in archive.infolist() if not _is_hidden(member.filename)]
+    except _UNREADABLE as exc:
         raise DumpError(f"Cannot read {name}: {exc}.", "Check the file, then run the rebuild again.") from exc
+    if not members:
+        raise DumpError(f"No dumps in the archive {name}.", _NAME_ANOTHER)
     for member in members:
-        yield DumpFile(f"{name}:{member}", path, lambda member=member: _decompressed(_open_member(path, member)))  # type: ignore[misc]
+        yield DumpFile(f"{name}:{clean(member.filename)}", path, partial(_open_member, path, member))
 
 
 def _is_hidden(member: str) -> bool:
@@ -119,26 +123,29 @@ def _open(path: Path) -> BinaryIO:
         raise DumpError(f"Cannot read {path}: {exc.strerror or exc}.", hint) from exc
 
 
-def _open_member(path: Path, member: str) -> BinaryIO:
+def _open_member(path: Path, member: zipfile.ZipInfo) -> BinaryIO:
     archive = zipfile.ZipFile(path)
     try:
-        inner = cast(BinaryIO, archive.open(member))
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as exc:  # the last: it is encrypted
+        inner = archive.open(member)  # by its entry, since two may have one name
+    except _UNREADABLE as exc:
         archive.close()
         raise Broken(f"the archive cannot be read: {exc}") from exc
-    return cast(BinaryIO, io.BufferedReader(_Translated(inner, archive)))
+    return _decompressed(cast(BinaryIO, io.BufferedReader(_Translated(inner, archive))))
 
 
 def _decompressed(raw: BinaryIO) -> BinaryIO:
-    """The stream without its compression, if it has one."""
+    """The stream without its compression, if it has one. Raises Broken for a zip, whose members are to be opened."""
     buffered = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, raw))
     magic = buffered.peek(_LONGEST_MAGIC)[:_LONGEST_MAGIC]
     if magic.startswith(b"\x1f\x8b"):
         inner: Any = gzip.GzipFile(fileobj=buffered)
     elif magic.startswith(b"\xfd7zXZ\x00"):
-        inner = lzma.LZMAFile(buffered)  # noqa: SIM115 - closed with the stream around it
+        inner = _Frames(buffered, partial(lzma.LZMADecompressor, lzma.FORMAT_XZ), padding=b"\0")
     elif magic.startswith(b"\x28\xb5\x2f\xfd"):
-        inner = _Zstandard(buffered)
+        inner = _Frames(buffered, lambda: zstandard.ZstdDecompressor().decompressobj())
+    elif magic.startswith(b"PK\x03\x04"):  # what is stored in it could pass for a dump
+        buffered.close()
+        raise Broken("a zip archive that is cut off, or stands in another")
     else:
         return buffered
     return cast(BinaryIO, io.BufferedReader(_Translated(inner, buffered)))
@@ -169,28 +176,38 @@ class _Translated(io.RawIOBase):
 
 
 _DAMAGED = (EOFError, OSError, lzma.LZMAError, zlib.error, zstandard.ZstdError, zipfile.BadZipFile)
+# What zipfile raises besides: for another version, for an encrypted member, for a name that is no text.
+_UNREADABLE = (*_DAMAGED, NotImplementedError, RuntimeError, ValueError)
 
 
-class _Zstandard:
-    """Zstandard frames one after another. zstandard's own reader takes a frame that is cut off for the end."""
+class _Frames:
+    """Compressed frames one after another, each to its end. The libraries' own readers lose some in silence:
 
-    def __init__(self, raw: BinaryIO) -> None:
+    zstandard's takes a frame that is cut off for the end, lzma's takes a damaged second one for a file's trailing
+    garbage. `padding` may stand between frames.
+    """
+
+    def __init__(self, raw: BinaryIO, decoder: Callable[[], Any], padding: bytes = b"") -> None:
         self._raw = raw
+        self._decoder = decoder
+        self._padding = padding
         self._frame: Any = None
-        self._ready = b""
+        self._ready = io.BytesIO()
 
     def read(self, size: int) -> bytes:
-        while not self._ready:
+        while not (given := self._ready.read(size)):
             if self._frame is None or self._frame.eof:
                 data = (self._frame.unused_data if self._frame else b"") or self._raw.read(_CHUNK)
                 if not data:
                     return b""
-                self._frame = zstandard.ZstdDecompressor().decompressobj()
+                if not (data := data.lstrip(self._padding)):
+                    self._frame = None
+                    continue
+                self._frame = self._decoder()
             elif not (data := self._raw.read(_CHUNK)):
                 raise EOFError("a frame is cut off")
-            self._ready = self._frame.decompress(data)
-        given, self._ready = self._ready[:size], self._ready[size:]
+            self._ready = io.BytesIO(self._frame.decompress(data))
         return given
 
     def close(self) -> None:
-        self._ready = b""
+        self._ready.close()

@@ -59,6 +59,7 @@ class _Record:
     fields: list[tuple[str, list[str]]] = field(default_factory=list)
     size: int = 0
     fault: str = ""
+    ended: bool = False
 
     def values(self, *tags: str) -> list[str]:
         """What the first of these tags that says something says, once for each time that it stands."""
@@ -91,6 +92,7 @@ def _records(lines: Iterable[Line]) -> Iterator[_Record]:
         tagged = _TAGGED.fullmatch(text)
         tag, value = (tagged[1], tagged[2] or "") if tagged else ("", text)
         if record and tag in {"TY", "ER"}:
+            record.ended = tag == "ER"
             yield record
             record = None
         if not record and tag and tag != "ER":
@@ -120,6 +122,8 @@ def _paper(record: _Record, source: Source) -> Iterator[Paper | Note]:
         raise ValueError('no "title"')
     if not abstract:
         raise ValueError('no "abstract"')
+    if not record.ended:
+        yield Note(source.path, source.line, "no ER ends it: its last lines may be missing")
     stated = [value for tag in ("PY", "Y1", "DA") for value in record.values(tag)]
     dates = [iso_date(*found.groups("")) for value in stated if (found := _DATE.match(value))]
     date = max((date for date in dates if date), key=len, default=None)

@@ -47,7 +47,8 @@ class _Refused(ValueError):
 def elements(open_: Callable[[], BinaryIO], name: str, depth: int) -> Iterator[Entry | Rejected]:
     """Yield each element `depth` levels below the outermost one, in order.
 
-    One that is too large is rejected at its line. Where the XML is damaged the rest of the file is
+    One that is too large is rejected at its line, and so is one within another of its name: a lost end tag and a
+    later one too many give sound XML. Where the XML is damaged the rest of the file is
     rejected, at the line of the damage and with the parser's reason.
     """
     reader = _Reader(depth)
@@ -92,7 +93,8 @@ class _Reader:
         self._names_size = 0
         self._depth = depth
         self._around: list[dict[str, str]] = []
-        self._taken: list[Entry | int] = []
+        self._taken: list[Entry | tuple[int, str]] = []
+        self._tag = ""
         self._tree: TreeBuilder | None = None
         self._size = self._begun = 0
         self._silent, self._spoke = 0, False
@@ -123,10 +125,7 @@ class _Reader:
     def taken(self, name: str) -> Iterator[Entry | Rejected]:
         """The elements that were finished since the last time."""
         for entry in self._taken:
-            if isinstance(entry, int):
-                yield Rejected(name, entry, f"a record of more than {MAX_ELEMENT:,} characters")
-            else:
-                yield entry
+            yield entry if isinstance(entry, Entry) else Rejected(name, *entry)
         self._taken = []
 
     # From here on what the parser calls, by the names it asks for.
@@ -142,7 +141,9 @@ class _Reader:
         if len(self._around) > MAX_DEPTH:
             raise _Refused(f"elements nested more than {MAX_DEPTH} deep")
         if len(self._around) == self._depth:
-            self._tree, self._size, self._begun = TreeBuilder(), 0, self.line
+            self._tree, self._size, self._begun, self._tag = TreeBuilder(), 0, self.line, tag
+        elif self._tree and tag == self._tag:
+            self._taken.append((self.line, f"a <{tag[:40]}> within another"))
         self._around.append(attributes)
         if self._grows(_ELEMENT_COSTS + sum(map(len, attributes.values()))) and self._tree:
             self._tree.start(tag, attributes)
@@ -159,7 +160,9 @@ class _Reader:
             self._tree.end(tag)
         if len(self._around) == self._depth:
             self._taken.append(
-                Entry(self._begun, self._tree.close(), tuple(self._around)) if self._tree else self._begun
+                Entry(self._begun, self._tree.close(), tuple(self._around))
+                if self._tree
+                else (self._begun, f"a record of more than {MAX_ELEMENT:,} characters")
             )
             self._tree = None
 
