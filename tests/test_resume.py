@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rag.answer import Answerer
-from rag.errors import StoreError, StoreMissing
+from rag.errors import StoreDamaged, StoreError, StoreMissing
 from rag.manifest import Embedding
 from rag.rebuild import rebuild, survey
 from rag.shelf import Shelf
@@ -93,6 +93,23 @@ def test_full_disk_while_embedding_is_told_and_the_old_papers_serve(
     with pytest.raises(StoreError, match=message):
         rebuild([write_dump(MANY)], tmp_path / "store", embedder)
     assert open_store(tmp_path / "store").manifest.generation == planets.manifest.generation
+
+
+def test_full_disk_while_chroma_writes_is_told_and_the_old_papers_serve(
+    planets: Store, tmp_path: Path, embedder: WordEmbedder, write_dump: Write
+) -> None:
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, before[1]))  # what is embedded fits, the database does not
+    try:
+        with pytest.raises(StoreError, match=r"Cannot write .*gen-.*Free some space") as error:
+            rebuild([write_dump(MANY)], tmp_path / "store", embedder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not isinstance(error.value, StoreDamaged)
+    assert open_store(tmp_path / "store").manifest.generation == planets.manifest.generation
+    assert len(list((tmp_path / "store").glob("gen-*"))) == 1
+    assert rebuild([write_dump(MANY)], tmp_path / "store", embedder).embedded == 0  # all of it was kept
 
 
 def test_embeddings_of_another_model_are_not_taken_up(tmp_path: Path, embedder: WordEmbedder) -> None:
