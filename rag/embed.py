@@ -26,7 +26,9 @@ from rag.workers import embed_in_processes
 PACKAGED_MODEL = "all-MiniLM-L6-v2"
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 PACKAGED_DIMENSION = 384
-_BATCH = 32
+# Characters in a batch on a processor, whose caches should hold what a layer works on: batches of 4 abstracts were
+# embedded 1.4 times as fast as the usual 32 (two cores of an EPYC, AVX2). A GPU wants large ones.
+_BATCH_LENGTH, _GPU_BATCH = 8000, 256
 # So many texts are embedded between two reports: some seconds on a processor, a full load for a GPU.
 _RUN, _GPU_RUN = 64, 1024
 # The check of half precision: so many texts, cut to so many characters, must have vectors this close to the
@@ -82,6 +84,10 @@ class SentenceEmbedder:
             )
             raise ModelError(f"Cannot load the embedding model {self.name!r}: {_first_line(exc)}", hint) from exc
 
+    @property
+    def _on_cpu(self) -> bool:
+        return bool(self._model.device.type == "cpu")
+
     @cached_property
     def dimension(self) -> int:
         """Length of the vectors."""
@@ -115,12 +121,13 @@ class SentenceEmbedder:
 
     def embed_many(self, texts: Sequence[str]) -> Iterator[Embeddings]:
         """Embed any number of texts to be found, in order: yields the vectors of the next ones, run by run."""
-        on_gpu = self._model.device.type != "cpu"
-        size = _GPU_RUN if on_gpu else _RUN
+        if not texts:
+            return  # without loading the model
+        size = _RUN if self._on_cpu else _GPU_RUN
         runs = [texts[start : start + size] for start in range(0, len(texts), size)]
         done = 0
         workers = min(_cores() // _THREADS, 8)
-        if workers > 1 and not on_gpu and len(texts) >= _WORTH_PROCESSES:
+        if workers > 1 and self._on_cpu and len(texts) >= _WORTH_PROCESSES:
             make = partial(
                 SentenceEmbedder, self.name, passage_prefix=self.passage_prefix, offline=self._offline, device="cpu"
             )
@@ -153,9 +160,11 @@ class SentenceEmbedder:
     def _encode(self, model: Any, texts: list[str]) -> Embeddings:
         if not texts:
             return np.empty((0, self.dimension), dtype=np.float32)
+        fitting = _BATCH_LENGTH // max(1, *map(len, texts))
+        batch = min(max(fitting, 4), 32) if self._on_cpu else _GPU_BATCH
         options = {"normalize_embeddings": True, "convert_to_numpy": True, "show_progress_bar": False}
         try:
-            vectors = model.encode(texts, batch_size=_BATCH, **options)
+            vectors = model.encode(texts, batch_size=batch, **options)
         except RuntimeError as exc:  # out of memory, on a GPU most often
             raise ModelError(
                 f"The embedding model {self.name!r} failed: {_first_line(exc)}", "Free some memory."

@@ -37,6 +37,10 @@ def test_vectors_that_are_close_but_rank_otherwise_are_not_taken() -> None:
     assert not _rank_alike(crowd, crowd + 0.002 * unit(64, seed=2))
 
 
+def test_nothing_to_embed_loads_no_model() -> None:
+    assert list(SentenceEmbedder("there/is/no/such/model").embed_many([])) == []
+
+
 @pytest.fixture
 def small_check(monkeypatch: pytest.MonkeyPatch) -> None:
     """Check half precision on as few texts as these, and as if this processor computed in it."""
