@@ -146,8 +146,12 @@ def _rebuild(arguments: argparse.Namespace) -> int:
         manifest = roll_back(settings.store)
         print(json.dumps(rollback_json(manifest)) if arguments.json else rollback_text(manifest))
         return ANSWERED
-    with contextlib.closing(progress):
-        report = rebuild(arguments.paths, settings.store, _embedder(settings), progress)
+    try:
+        with contextlib.closing(progress):
+            report = rebuild(arguments.paths, settings.store, _embedder(settings), progress)
+    except KeyboardInterrupt:
+        _note("Interrupted. The papers of before serve; run it again, and it goes on from its last batch.")
+        raise
     print(json.dumps(report_json(report)) if arguments.json else report_text(report))
     return ANSWERED
 

@@ -35,11 +35,14 @@ from rag.rows import Rows
 from rag.types import Embedder, Embeddings, Paper, Source
 
 _COLLECTION = "papers"
-# Up to so many papers every vector is compared with the query's: nothing is missed, filters are free, and there is no
-# graph to load. Beyond, Chroma's HNSW graph finds them; a search among some of the papers is always such a scan.
-# Measured by benchmarks/index.py; the figures are in docs of SCANNED below.
+# Up to so many papers every vector is compared with the query's, beyond them Chroma's graph is searched; among some of
+# the papers every vector always is. Measured by benchmarks/index.py; the README has the table.
 _SCANNED = 100_000
 _HNSW = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 400}
+_WHY = (
+    "Of 19,931 arXiv abstracts the scan found all of the nearest ten in 2.0 ms, also among those since 2024; the graph "
+    "found 1.000 in 4.8 ms, with Chroma's default settings .993 in 1.8 ms and by its where .990 in 63 ms."
+)
 # A step of progress: a second or so.
 _ADD_AT_ONCE = 1000
 # chromadb 1.5 shares what clients of one folder open and counts them, but not safely: without this lock two threads
@@ -188,7 +191,7 @@ def write_generation(
         dumps=tuple(dumps),
         records=records,
         papers=len(papers),
-        index={"chroma": version("chromadb"), "hnsw": _HNSW},
+        index={"chroma": version("chromadb"), "hnsw": _HNSW, "scanned_up_to": _SCANNED, "why": _WHY},
         previous=previous,
     )
     try:

@@ -437,6 +437,23 @@ def test_wrong_setting_exits_78(run: Run, monkeypatch: pytest.MonkeyPatch) -> No
     assert "FOOTNOTE_N_CTX: Input should be a valid integer" in err
 
 
+def test_interrupted_rebuild_says_how_to_go_on(
+    run: Run, planets: Store, write_dump: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: object, stage: str, done: int, total: int) -> None:
+        if stage == "embed" and done:
+            raise KeyboardInterrupt
+
+    command = ["rebuild", str(write_dump([("Jupiter", "Jupiter is large.")])), "--json"]
+    with monkeypatch.context() as patched:
+        patched.setattr(progress.Lines, "__call__", interrupt)
+        code, _, err = run(*command)
+    assert code == 130
+    assert "Interrupted. The papers of before serve; run it again, and it goes on from its last batch." in err
+    code, out, _ = run(*command)
+    assert (code, json.loads(out)["embedded"]) == (0, 0)
+
+
 def test_dump_that_vanishes_while_it_is_read(
     run: Run, planets: Store, write_dump: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
