@@ -15,7 +15,7 @@ from training.evidence.data import TRAINED, Example, Pool, build, examples, from
 from training.evidence.sources import Passage
 from training.evidence.templates import Fact, facts, near_miss, wording
 
-ARTICLES = [
+ARTICLES: list[dict[str, Any]] = [
     {
         "title": "Steam_engine",
         "paragraphs": [
@@ -92,7 +92,7 @@ def test_an_article_of_squad_is_trained_on_or_held_out(data: Path) -> None:
 
 
 def test_halves_of_scifact_share_no_claim_and_no_document(data: Path) -> None:
-    halves = [sources.scifact(data, half) for half in ("a", "b")]  # type: ignore[arg-type]
+    halves = [sources.scifact(data, "a"), sources.scifact(data, "b")]
     assert [[(a.question, sorted(a.right)) for a in asked] for _, asked in halves] == [
         [("Claim 2 on a drug.", []), ("Claim 3 on a drug.", ["It was safe."])],
         [("Claim 1 on a drug.", ["Drug 7 helps."])],
@@ -101,7 +101,9 @@ def test_halves_of_scifact_share_no_claim_and_no_document(data: Path) -> None:
 
 
 def test_only_a_summary_that_one_sentence_clearly_says_is_asked(data: Path) -> None:
-    assert [(a.question, a.right) for a in sources.scitldr(data, frozenset())[1]] == [("Swimming.", {"We swim."})]
+    assert [(a.question, a.right) for a in sources.scitldr(data, frozenset())[1]] == [
+        ("Swimming.", frozenset({"We swim."}))
+    ]
     assert sources.scitldr(data, frozenset({"paper 0"}))[1] == []
 
 
@@ -216,7 +218,7 @@ def test_loss_is_cross_entropy_with_none_and_without_the_answers() -> None:
 def tiny_bert(tmp_path: Path) -> Path:
     """A random BERT of two layers and its tokenizer."""
     import torch
-    from transformers import BertConfig, BertModel, BertTokenizerFast
+    from transformers import BertConfig, BertModel, BertTokenizer
 
     words = [
         "[PAD]",
@@ -245,10 +247,12 @@ def tiny_bert(tmp_path: Path) -> Path:
     folder = tmp_path / "tiny"
     folder.mkdir()
     (folder / "vocab.txt").write_text("\n".join(words))
-    BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
+    BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
     torch.manual_seed(0)
-    shape = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-    BertModel(BertConfig(vocab_size=len(words), **shape)).save_pretrained(folder)
+    shape = BertConfig(
+        vocab_size=len(words), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
+    )
+    BertModel(shape).save_pretrained(folder)
     return folder
 
 

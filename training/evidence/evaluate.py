@@ -9,6 +9,7 @@ embedding.
 """
 
 import argparse
+import contextlib
 import json
 import random
 import tempfile
@@ -66,7 +67,7 @@ def report(name: str, passages: Sequence[Passage], asked: Sequence[Asked], model
     with tempfile.TemporaryDirectory() as folder:
         vectors = embedder.embed_passages([dense_text(paper) for paper in papers])
         write_generation(Path(folder), papers, vectors, Embedding.of(embedder), [], len(papers))
-        with open_store(Path(folder)) as store:
+        with contextlib.closing(open_store(Path(folder))) as store:
             retriever = Retriever(store, embedder)
             for question in asked:
                 hits = retriever.search(question.question, TOP_K)

@@ -45,8 +45,8 @@ _SPEED = re.compile(
     r"\b\d+(?:\.\d+)?\s?(?:x|×|\$\\times\$|\\times|times|%|\\%)\s(?P<how>faster|slower|smaller|cheaper)\b"
 )
 _COUNT = re.compile(
-    r"\b(?:contain(?:s|ing)?|consist(?:s|ing) of|compris(?:es|ing)|includ(?:es|ing)|collection of|dataset of|benchmark of"
-    r"|dataset with|benchmark with)\s(?:over\s|more than\s|about\s|around\s|approximately\s|a total of\s)?"
+    r"\b(?:contain(?:s|ing)?|consist(?:s|ing) of|compris(?:es|ing)|includ(?:es|ing)|collection of|dataset of"
+    r"|benchmark of|dataset with|benchmark with)\s(?:over\s|more than\s|about\s|around\s|approximately\s|a total of\s)?"
     r"\d[\d,.]*\s?(?:[KkM]|million|billion)?\s(?P<noun>(?:[a-z][a-z-]+\s)?(?:images|videos|questions|samples|examples"
     r"|tasks|sentences|documents|hours|instances|categories|classes|languages|pairs|annotations|problems|dialogues|papers"
     r"|models|users|frames|scenes|objects|queries|clips|articles|tokens))\b"
