@@ -17,7 +17,7 @@ from rag.generations import writing
 from rag.manifest import DumpSummary, Embedding
 from rag.merge import merge
 from rag.passages import dense_text
-from rag.rows import digest, text_digest
+from rag.rows import Rows, text_digest
 from rag.store import open_store, write_generation
 from rag.types import Embedder, Embeddings, Note, Paper, Rejected
 from rag.unfinished import Unfinished
@@ -108,8 +108,9 @@ def rebuild(paths: Sequence[Path], root: Path, embedder: Embedder, progress: Pro
         )
         unfinished.discard()
         ended = time.perf_counter()
-    new = {paper.paper_id: digest(paper) for paper in merged.papers}
-    old = before.papers
+        folder = root / manifest.generation
+        new, old = Rows.load(folder, manifest.papers, embedding.dimension).papers(), before.papers
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     return Report(
         generation=manifest.generation,
         dumps=manifest.dumps,
@@ -126,7 +127,7 @@ def rebuild(paths: Sequence[Path], root: Path, embedder: Embedder, progress: Pro
         rejected=rejected,
         notes=tuple(note for dump in dumps for note in dump.notes) + merged.notes,
         seconds=Seconds(*(round(span, 3) for span in (parsed - started, done - parsed, ended - done, ended - started))),
-        bytes=sum(file.stat().st_size for file in (root / manifest.generation).rglob("*") if file.is_file()),
+        bytes=size,
     )
 
 
@@ -180,7 +181,7 @@ def _before(root: Path, embedding: Embedding) -> _Before:
         papers, built = store.rows.papers(), store.manifest.embedding
         if built.of_passages != embedding.of_passages:
             return _Before(papers, {}, f"it was built with {_described(built)}, and now {_described(embedding)} is set")
-        return _Before(papers, {text: store.rows.vectors[row] for text, row in store.rows.texts().items()}, None)
+        return _Before(papers, store.rows.vectors_by_text(), None)
     finally:
         store.close()
 

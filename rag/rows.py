@@ -71,9 +71,9 @@ class Rows:
         """For each paper's id the digest of all it says."""
         return dict(zip(self.ids, map(bytes, self.digests[:, 0]), strict=True))
 
-    def texts(self) -> dict[bytes, int]:
-        """For each digest of an embedded text the row of its vector."""
-        return {bytes(text): row for row, text in enumerate(self.digests[:, 1])}
+    def vectors_by_text(self) -> dict[bytes, Embeddings]:
+        """For each digest of an embedded text its vector."""
+        return dict(zip(map(bytes, self.digests[:, 1]), self.vectors, strict=True))
 
 
 def digest(paper: Paper) -> bytes:

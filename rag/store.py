@@ -19,6 +19,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,6 @@ class Store:
                 f"{folder} holds {count} embeddings and the words of {self.lexical.size} papers "
                 f"instead of {papers} of each."
             )
-        self._row_of = {key: row for row, key in enumerate(self.rows.ids)}
 
     def check_embedder(self, embedder: Embedder) -> None:
         """Raise StoreIncompatible unless queries would be embedded as the papers were."""
@@ -121,6 +121,10 @@ class Store:
         if missing:
             raise StoreDamaged(f"{self.folder} has lost the paper {missing[0]!r}.")
         return [found[key] for key in ids]
+
+    @cached_property
+    def _row_of(self) -> dict[str, int]:
+        return {key: row for row, key in enumerate(self.rows.ids)}
 
     def _row(self, paper_id: str) -> int:
         try:
