@@ -47,6 +47,7 @@ def killed(dump: Path, store: Path, steps: int) -> bool:
     return done.returncode != 0
 
 
+@pytest.mark.slow
 def test_killed_at_any_step_the_old_papers_serve_and_the_next_run_goes_on(
     planets: Store, tmp_path: Path, embedder: WordEmbedder, write_dump: Write
 ) -> None:
