@@ -43,10 +43,11 @@ def answer_json(answer: Answer, id_: object = None) -> Json:
                 "title": citation.paper.title,
                 "date": citation.paper.date,
                 "url": citation.paper.url,
-                "quote": citation.quote,
+                "quote": quote,
                 "supported": citation.supported,
             }
             for citation in answer.citations
+            for quote in citation.quotes
         ],
         "dropped": [asdict(dropped) for dropped in answer.dropped],
         "passages": [
@@ -158,10 +159,8 @@ def sources_text(answer: Answer) -> str:
         link = citation.paper.url or next(iter(citation.paper.links), None)
         lines += [f"    {link}"] if link else []
         if answer.mode != "evidence":
-            lines.append(
-                f"    “{citation.quote}”"
-                + ("" if citation.supported else " (does not support every sentence that cites it)")
-            )
+            lines += [f"    “{quote}”" for quote in citation.quotes]
+            lines += [] if citation.supported else ["    (does not support every sentence that cites it)"]
     return "\n".join(lines)
 
 

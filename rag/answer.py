@@ -16,7 +16,7 @@ from rag.prompt import Prompt, build_prompt, is_refusal, refusal
 from rag.query import read_history, read_question, standalone_query
 from rag.retrieve import Retriever
 from rag.text import printable
-from rag.types import Answer, Cited, Dropped, FinishReason, Generator, ScoredPaper, Timings
+from rag.types import Answer, Cited, Claim, Dropped, FinishReason, Generator, ScoredPaper, Timings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,14 @@ class Wrote:
     text: str
 
 
-Event = Found | Wrote | Answer
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The next sentence is complete and was checked; `Wrote` has all of its words before."""
+
+    claim: Claim
+
+
+Event = Found | Wrote | Checked | Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,7 @@ class Answerer:
         if reason is None and self.generator is None:
             cited = compose(question, evidence)
             yield Wrote(cited.text)
+            yield from map(Checked, cited.claims)
         elif reason is None and self.generator is not None:
             papers = [found.paper for found in passages]
             room = self.generator.n_ctx - self.max_tokens
@@ -99,6 +107,7 @@ class Answerer:
             citations=cited.citations,
             dropped=cited.dropped,
             passages=passages,
+            evidence=tuple(evidence),
             mode="write" if self.generator else "evidence",
             model=self.generator.name if self.generator else None,
             generation=self.retriever.store.manifest.generation,

@@ -31,8 +31,8 @@ def cite(text: str, papers: Mapping[int, Paper]) -> Cited:
     citations = []
     for marker in dict.fromkeys(marker for claim in claims for marker in claim.markers):
         made = [claim for claim in claims if marker in claim.markers]
-        quote = best_sentence(made[0].text, papers[marker].abstract)
-        citations.append(Citation(marker, papers[marker], quote, all(claim.supported for claim in made)))
+        quotes = dict.fromkeys(best_sentence(claim.text, papers[marker].abstract) for claim in made)
+        citations.append(Citation(marker, papers[marker], tuple(quotes), all(claim.supported for claim in made)))
     return Cited(text, claims, tuple(citations), tuple(dropped))
 
 

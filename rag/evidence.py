@@ -72,11 +72,11 @@ def compose(question: str, evidence: Sequence[Evidence]) -> Cited:
     heads = [f"{unmarked(item.paper.title)}: " if listing else "" for item in chosen]
     lines = [head + _with_marker(unmarked(item.sentence), item.rank) for head, item in zip(heads, chosen, strict=True)]
     text = ("\n" if listing else " ").join(lines)
-    claims = tuple(Claim(item.sentence, (item.rank,), True) for item in chosen)
-    first = {item.rank: item for item in reversed(chosen)}
+    claims = tuple(Claim(item.sentence, (item.rank,), True, item.sentence) for item in chosen)
+    papers = {item.rank: item.paper for item in chosen}
     citations = tuple(
-        Citation(rank, first[rank].paper, first[rank].sentence, True)
-        for rank in dict.fromkeys(item.rank for item in chosen)
+        Citation(rank, paper, tuple(item.sentence for item in chosen if item.rank == rank), True)
+        for rank, paper in papers.items()
     )
     return Cited(text, claims, citations)
 

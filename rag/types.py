@@ -105,9 +105,10 @@ class Citation:
 
     marker: int
     paper: Paper
-    quote: str
-    """A sentence of `paper.abstract`, verbatim."""
+    quotes: tuple[str, ...]
+    """Sentences of `paper.abstract`, verbatim: what the claims that carry the marker rest on, in their order."""
     supported: bool
+    """Whether every claim that carries the marker is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,10 @@ class Claim:
     text: str
     markers: tuple[int, ...]
     supported: bool
+    quote: str = ""
+    """The sentence of a cited abstract that fits best, verbatim; empty where nothing is cited."""
+    why: str = ""
+    """What its passages do not hold; empty if it is supported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +175,8 @@ class Answer:
     citations: tuple[Citation, ...]
     dropped: tuple[Dropped, ...]
     passages: tuple[ScoredPaper, ...]
+    evidence: tuple[Evidence, ...]
+    """Every sentence of the passages, best first."""
     mode: Mode
     model: str | None
     generation: str

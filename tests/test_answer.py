@@ -62,7 +62,7 @@ def check_contract(answer: Answer) -> None:
     }
     for citation in answer.citations:
         assert citation.paper == answer.passages[citation.marker - 1].paper
-        assert citation.quote in citation.paper.abstract
+        assert all(quote in citation.paper.abstract for quote in citation.quotes)
     if answer.abstained:
         assert (answer.citations, answer.text) == ((), refusal())
         assert answer.reason
@@ -76,7 +76,7 @@ def test_without_a_model_the_answer_is_verbatim_sentences_with_markers(evidence:
     answer = evidence.answer("What accuracy does Mercury reach on the Tides benchmark?")
     check_contract(answer)
     assert answer.text.startswith("It reaches 71.5% accuracy on the Tides benchmark [1].")
-    assert answer.citations[0].quote == "It reaches 71.5% accuracy on the Tides benchmark."
+    assert answer.citations[0].quotes[0] == "It reaches 71.5% accuracy on the Tides benchmark."
     assert (answer.mode, answer.model, answer.finish_reason, answer.abstained) == ("evidence", None, "stop", False)
     assert all(
         claim.supported and claim.text in answer.passages[claim.markers[0] - 1].paper.abstract

@@ -65,12 +65,12 @@ def test_markers_of_the_text_are_the_citations_and_quotes_are_verbatim(written: 
     assert {int(digits) for digits in re.findall(r"\[(\d+)\]", cited.text)} == {
         citation.marker for citation in cited.citations
     }
-    assert all(citation.quote and citation.quote in citation.paper.abstract for citation in cited.citations)
+    assert all(q and q in citation.paper.abstract for citation in cited.citations for q in citation.quotes)
 
 
 def test_quote_is_the_sentence_that_shares_most() -> None:
     (citation,) = cite("Its accuracy on Tides is 71.5% [1].", PAPERS).citations
-    assert citation.quote == "It reaches 71.5% accuracy on the Tides benchmark."
+    assert citation.quotes == ("It reaches 71.5% accuracy on the Tides benchmark.",)
     assert best_sentence("trains for 3 hours", PAPERS[1].abstract) == "It trains in 3 hours."
 
 
