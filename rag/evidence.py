@@ -48,8 +48,9 @@ def weigh(query: str, found: Sequence[ScoredPaper], reader: Reader, lexical: Lex
     rarity = {word: lexical.idf(word) for word in words(query)}
     cut = [_candidates(hit.paper.abstract, rarity) for hit in found]
     read = reader.read(query, [(hit.paper.title, [s for s, _ in c]) for hit, c in zip(found, cut, strict=True)])
-    logits = [max(LEAST_LOGIT, _any(row)) for row in read]
-    scored = [replace(hit, score=hit.score + READER_WEIGHT * x) for hit, x in zip(found, logits, strict=True)]
+    scored = [
+        replace(hit, score=hit.score + READER_WEIGHT * anything(row)) for hit, row in zip(found, read, strict=True)
+    ]
     order = sorted(range(len(found)), key=lambda row: -scored[row].score)[:top_k]
     evidence = [
         Evidence(
@@ -60,26 +61,26 @@ def weigh(query: str, found: Sequence[ScoredPaper], reader: Reader, lexical: Lex
         for (sentence, overlap), logit in zip(cut[row], read[row], strict=True)
     ]  # fmt: skip
     signals = Signals(
-        logit=_any(np.concatenate([read[row] for row in order])) if order else LEAST_LOGIT,
+        logit=anything(np.concatenate([read[row] for row in order])) if order else LEAST_LOGIT,
         cosine=max((found[row].cosine for row in order), default=0.0),
-        overlap=max((_share(rarity, words(f"{h.paper.title} {h.paper.abstract}")) for h in found), default=0.0),
+        overlap=max((share(rarity, words(f"{h.paper.title} {h.paper.abstract}")) for h in found), default=0.0),
     )
     ranked = tuple(sorted(evidence, key=lambda item: -item.score))
     return Weighed(tuple(scored[row] for row in order), ranked, signals)
 
 
-def _any(logits: Logits) -> float:
-    """The logit of any of some sentences."""
-    return float(np.logaddexp.reduce(logits)) if len(logits) else LEAST_LOGIT
+def anything(logits: Logits) -> float:
+    """The logit of any of some sentences: their log-sum-exp, or LEAST_LOGIT if that is higher."""
+    return max(LEAST_LOGIT, float(np.logaddexp.reduce(logits))) if len(logits) else LEAST_LOGIT
 
 
 def _candidates(abstract: str, rarity: dict[str, float]) -> list[tuple[str, float]]:
     """The sentences of an abstract, each with its share of the query's rarity."""
-    found = [(sentence, _share(rarity, words(sentence))) for sentence in sentences(abstract)]
+    found = [(sentence, share(rarity, words(sentence))) for sentence in sentences(abstract)]
     return found if len(found) <= _MOST_CANDIDATES else sorted(found, key=lambda item: -item[1])[:_MOST_CANDIDATES]
 
 
-def _share(rarity: dict[str, float], held: Sequence[str]) -> float:
+def share(rarity: dict[str, float], held: Sequence[str]) -> float:
     """How much of the query's rarity the words of a text hold, 0 to 1."""
     total = sum(rarity.values())
     return sum(rarity[word] for word in rarity.keys() & set(held)) / total if total else 0.0

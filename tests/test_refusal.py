@@ -60,6 +60,8 @@ def test_small_talk(text: str) -> None:
     assert small_talk(text)
 
 
-@pytest.mark.parametrize("text", ["hi-res images?", "what is GPT?", "great papers on nets", "Who proposed it?", "OK-VQA"])
+@pytest.mark.parametrize(
+    "text", ["hi-res images?", "what is GPT?", "great papers on nets", "Who proposed it?", "OK-VQA"]
+)
 def test_questions_are_no_small_talk(text: str) -> None:
     assert not small_talk(text)
