@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.data import Question, scifact_evidence, scifact_papers, squad
-from rag.cite import SMALLEST_OVERLAP, share_held
 from rag.embed import SentenceEmbedder
 from rag.evidence import LEAST_COSINE, OVERLAP_WEIGHT, PAPER_WEIGHT, find_evidence
 from rag.lexical import LexicalIndex
@@ -23,6 +22,7 @@ from rag.passages import dense_text, lexical_text
 from rag.retrieve import Retriever
 from rag.store import open_store, write_generation
 from rag.types import Evidence, Paper
+from rag.verify import SMALLEST_OVERLAP, read_passage, verify
 
 TOP_K = 5
 WEIGHTS = (0.0, 0.25, 0.5, 1.0)
@@ -64,13 +64,17 @@ def _report_support(papers: Sequence[Paper], claims: Sequence[Question]) -> None
     index = LexicalIndex.build([lexical_text(paper) for paper in papers])
     own, other = [], []
     for claim in claims:
-        own.append(max(share_held(claim.text, by_id[key]) for key in claim.paper_ids))
+        own.append(max(_overlap(claim, by_id[key]) for key in claim.paper_ids))
         ranked = (papers[row] for row in np.argsort(-index.scores(claim.text)))
-        other.append(share_held(claim.text, next(paper for paper in ranked if paper.paper_id not in claim.paper_ids)))
+        other.append(_overlap(claim, next(paper for paper in ranked if paper.paper_id not in claim.paper_ids)))
     for share in (0.4, 0.5, 0.6, 0.7, 0.8):
         used = " (used)" if share == SMALLEST_OVERLAP else ""
         kept, missed = np.mean(np.array(own) >= share), np.mean(np.array(other) >= share)
         print(f"words held >= {share}{used}: own {kept:.3f}, other {missed:.3f}")
+
+
+def _overlap(claim: Question, paper: Paper) -> float:
+    return verify(claim.text, read_passage(paper)).overlap
 
 
 def _find(retriever: Retriever, questions: Sequence[Question]) -> list[list[Evidence]]:

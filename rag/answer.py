@@ -10,7 +10,7 @@ from collections import abc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rag.cite import cite
+from rag.cite import Checker
 from rag.evidence import compose, find_evidence, why_unanswered
 from rag.prompt import Prompt, build_prompt, is_refusal, refusal
 from rag.query import read_history, read_question, standalone_query
@@ -90,11 +90,12 @@ class Answerer:
             papers = [found.paper for found in passages]
             room = self.generator.n_ctx - self.max_tokens
             prompt = build_prompt(question, papers, history, self.generator.count_prompt, room)
-            written, finish = yield from self._write(self.generator, prompt, stop or threading.Event(), clock)
-            cited = cite(written, {marker: papers[marker - 1] for marker in prompt.markers})
-            if is_refusal(cited.text) and not cited.citations:
+            checker = Checker({marker: papers[marker - 1] for marker in prompt.markers})
+            finish = yield from self._write(self.generator, prompt, checker, stop or threading.Event(), clock)
+            cited = checker.cited()
+            if _is_refusal(cited.claims):
                 reason = "The model found no answer in the nearest papers."
-                cited = Cited("", dropped=(*cited.dropped, *_after_refusal(cited.text)))
+                cited = Cited("", dropped=(*cited.dropped, *_after_refusal(cited.claims)))
             elif not cited.text and finish != "stopped":
                 reason = "The model wrote nothing."
         yield Answer(
@@ -116,26 +117,38 @@ class Answerer:
         )
 
     def _write(
-        self, generator: Generator, prompt: Prompt, stop: threading.Event, clock: "_Clock"
-    ) -> abc.Generator[Wrote, None, tuple[str, FinishReason]]:
-        """Yield the pieces the model writes; return all of them joined, and why it ended."""
-        text = ""
+        self, generator: Generator, prompt: Prompt, checker: Checker, stop: threading.Event, clock: "_Clock"
+    ) -> abc.Generator[Wrote | Checked, None, FinishReason]:
+        """Yield the pieces the model writes, and its sentences as they are checked; return why it ended."""
         tokens = generator.stream(prompt.messages, prompt.markers, self.max_tokens, stop)
-        while True:
+        claims: list[Claim] = []
+        told = 0
+        finish: FinishReason | None = None
+        while finish is None:
             try:
                 piece = printable(next(tokens))
             except StopIteration as end:
-                return text, end.value
-            clock.token()
-            text += piece
-            if piece:
-                yield Wrote(piece)
+                finish = end.value
+                claims += checker.finish()
+            else:
+                clock.token()
+                claims += checker.feed(piece)
+                if piece:
+                    yield Wrote(piece)
+            if not _is_refusal(claims):  # which is no claim, unless the answer goes on and cites something
+                yield from map(Checked, claims[told:])
+                told = len(claims)
+        return finish
 
 
-def _after_refusal(text: str) -> list[Dropped]:
+def _is_refusal(claims: Sequence[Claim]) -> bool:
+    """Whether an answer begins with the refusal and cites nothing."""
+    return bool(claims) and is_refusal(claims[0].text) and not any(claim.markers for claim in claims)
+
+
+def _after_refusal(claims: Sequence[Claim]) -> list[Dropped]:
     """What the model wrote on after it had refused."""
-    rest = text[len(refusal()) :].strip()
-    return [Dropped(rest, "it followed the refusal")] if rest else []
+    return [Dropped(claim.text, "it followed the refusal") for claim in claims[1:]]
 
 
 class _Clock:

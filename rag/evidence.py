@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from rag.lexical import LexicalIndex, words
-from rag.text import sentences, unmarked
+from rag.text import sentences, unmarked, with_marker
 from rag.types import Citation, Cited, Claim, Embedder, Evidence, ScoredPaper
 
 # score = cosine of query and "title, sentence" + these times the other two signals. Chosen on SciFact and
@@ -70,7 +70,9 @@ def compose(question: str, evidence: Sequence[Evidence]) -> Cited:
     listing = _ASKS_FOR_PAPERS.search(question) is not None
     chosen = _choose(evidence, one_a_paper=listing)
     heads = [f"{unmarked(item.paper.title)}: " if listing else "" for item in chosen]
-    lines = [head + _with_marker(unmarked(item.sentence), item.rank) for head, item in zip(heads, chosen, strict=True)]
+    lines = [
+        head + with_marker(unmarked(item.sentence), f"[{item.rank}]") for head, item in zip(heads, chosen, strict=True)
+    ]
     text = ("\n" if listing else " ").join(lines)
     claims = tuple(Claim(item.sentence, (item.rank,), True, item.sentence) for item in chosen)
     papers = {item.rank: item.paper for item in chosen}
@@ -79,15 +81,6 @@ def compose(question: str, evidence: Sequence[Evidence]) -> Cited:
         for rank, paper in papers.items()
     )
     return Cited(text, claims, citations)
-
-
-def _with_marker(sentence: str, marker: int) -> str:
-    """The marker goes before the full stop.
-
-    >>> _with_marker("It is fast.", 2), _with_marker("Is it?", 1)
-    ('It is fast [2].', 'Is it? [1]')
-    """
-    return f"{sentence[:-1].rstrip()} [{marker}]." if sentence.endswith(".") else f"{sentence} [{marker}]"
 
 
 def _choose(evidence: Sequence[Evidence], one_a_paper: bool) -> list[Evidence]:
