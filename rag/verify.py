@@ -337,7 +337,5 @@ def _beaten(read: Sequence[Token]) -> _Comparison | None:
             after = [other.key for other in read[position + 1 :] if other.kind != "stop"]
             by = position + 1 < len(read) and read[position + 1].text == "by"
             passive = by and token.text.endswith("ed")
-                token.text.endswith("ed") and read[position + 1 : position + 2] and read[position + 1].text == "by"
-            )
             return _Comparison(token.text, after, before) if passive else _Comparison(token.text, before, after)
     return None
