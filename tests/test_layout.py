@@ -45,9 +45,9 @@ ORDER = [
     {"rag.dumps.tables", "rag.store", "rag.verify"},
     {"rag.dumps", "rag.cite"},
     {"rag.rebuild", "rag.retrieve", "rag.evidence"},
-    {"rag.answer", "rag.shelf"},
+    {"rag.answer", "rag.shelf", "rag.evaluate"},
     {"bot.render", "bot.progress"},
-    {"bot.status", "bot.repl"},
+    {"bot.status", "bot.repl", "bot.report"},
     {"bot.cli"},
 ]
 ONLY_IMPORTER = {
