@@ -293,6 +293,7 @@ def _generator(settings: "Settings") -> "LlamaGenerator | None":
         gpu_layers=settings.gpu_layers,
         temperature=settings.temperature,
         seed=settings.seed,
+        mode=settings.mode,
     )
 
 

@@ -162,7 +162,7 @@ def sources_text(answer: Answer) -> str:
         lines.append(f"[{citation.marker}] {_heading(citation.paper)}")
         link = citation.paper.url or next(iter(citation.paper.links), None)
         lines += [f"    {link}"] if link else []
-        if answer.mode != "evidence":
+        if answer.mode == "write":
             lines += [f"    “{quote}”" for quote in citation.quotes]
             lines += [] if citation.supported else ["    (does not support every sentence that cites it)"]
     return "\n".join([*lines, *([""] if lines else []), supported_text(answer)]).rstrip()

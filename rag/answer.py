@@ -11,12 +11,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rag.cite import Checker
-from rag.evidence import compose, find_evidence, why_unanswered
-from rag.prompt import Prompt, build_prompt, is_refusal, refusal
+from rag.evidence import (
+    MOST_SENTENCES,
+    asks_for_papers,
+    choices,
+    compose,
+    find_evidence,
+    line,
+    quoted,
+    separator,
+    why_unanswered,
+)
+from rag.prompt import MOST_SHOWN, Prompt, build_prompt, instructions, is_refusal, refusal
 from rag.query import read_history, read_question, standalone_query
 from rag.retrieve import Retriever
 from rag.text import printable
-from rag.types import Answer, Cited, Claim, Dropped, FinishReason, Generator, ScoredPaper, Timings
+from rag.types import Answer, Choices, Cited, Claim, Dropped, Evidence, FinishReason, Generator, ScoredPaper, Timings
+from rag.untrusted import as_data, echoes
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +100,21 @@ class Answerer:
         elif reason is None and self.generator is not None:
             papers = [found.paper for found in passages]
             room = self.generator.n_ctx - self.max_tokens
-            prompt = build_prompt(question, papers, history, self.generator.count_prompt, room)
-            checker = Checker({marker: papers[marker - 1] for marker in prompt.markers})
-            finish = yield from self._write(self.generator, prompt, checker, stop or threading.Event(), clock)
-            cited = checker.cited()
+            mode, shown = self.generator.mode, choices(question, evidence, MOST_SHOWN)
+            prompt = build_prompt(mode, question, shown, papers, history, self.generator.count_prompt, room)
+            stop = stop or threading.Event()
+            if mode == "quote":
+                cited, finish = yield from self._quote(self.generator, question, prompt, stop, clock)
+            else:
+                refused = echoes(instructions(mode), (paper.abstract for paper in papers))
+                checker = Checker({marker: papers[marker - 1] for marker in prompt.markers}, refused)
+                finish = yield from self._write(self.generator, prompt, checker, stop, clock)
+                cited = checker.cited()
             if _is_refusal(cited.claims):
                 reason = "The model found no answer in the nearest papers."
                 cited = Cited("", dropped=(*cited.dropped, *_after_refusal(cited.claims)))
-            elif not cited.text and finish != "stopped":
-                reason = "The model wrote nothing."
+        if reason is None and not cited.text and finish != "stopped":
+            reason = "The model wrote nothing." if self.generator else "The nearest papers have no sentence to quote."
         yield Answer(
             question=question,
             query=query,
@@ -109,12 +126,39 @@ class Answerer:
             dropped=cited.dropped,
             passages=passages,
             evidence=tuple(evidence),
-            mode="write" if self.generator else "evidence",
+            mode=self.generator.mode if self.generator else "evidence",
             model=self.generator.name if self.generator else None,
             generation=self.retriever.store.manifest.generation,
             finish_reason=finish,
             timings=clock.timings(retrieve_ms, evidence_ms),
         )
+
+    def _quote(
+        self, generator: Generator, question: str, prompt: Prompt, stop: threading.Event, clock: "_Clock"
+    ) -> abc.Generator[Wrote | Checked, None, tuple[Cited, FinishReason]]:
+        """Yield the sentences the model chooses; return the answer they make, and why it ended."""
+        listing = asks_for_papers(question)
+        offered = Choices(
+            texts=tuple(line(item, with_title=listing, shown=as_data) for item in prompt.evidence),
+            separator=separator(question),
+            refusal=refusal(),
+            most=len(prompt.evidence) if listing else MOST_SENTENCES,
+        )
+        chosen: list[Evidence] = []
+        choosing = generator.quote(prompt.messages, offered, self.max_tokens, stop)
+        while True:
+            try:
+                choice = next(choosing)
+            except StopIteration as end:
+                return quoted(question, chosen), end.value
+            clock.wrote(choice.tokens)
+            if choice.number is None:
+                return Cited(refusal(), (Claim(refusal(), (), False),)), "stop"
+            before = quoted(question, chosen)
+            chosen.append(prompt.evidence[choice.number])
+            now = quoted(question, chosen)
+            yield Wrote(now.text.removeprefix(before.text))
+            yield Checked(now.claims[-1])
 
     def _write(
         self, generator: Generator, prompt: Prompt, checker: Checker, stop: threading.Event, clock: "_Clock"
@@ -131,7 +175,7 @@ class Answerer:
                 finish = end.value
                 claims += checker.finish()
             else:
-                clock.token()
+                clock.wrote(1)
                 claims += checker.feed(piece)
                 if piece:
                     yield Wrote(piece)
@@ -165,11 +209,11 @@ class _Clock:
         before, self._lap = self._lap, time.perf_counter()
         return (self._lap - before) * 1000
 
-    def token(self) -> None:
-        """Note that a token was written."""
+    def wrote(self, tokens: int) -> None:
+        """Note that so many tokens were written."""
         self._last = time.perf_counter()
         self._first = self._first or self._last
-        self._tokens += 1
+        self._tokens += tokens
 
     def timings(self, retrieve_ms: float, evidence_ms: float) -> Timings:
         spent = self._last - self._first if self._first else 0.0

@@ -6,7 +6,7 @@ passage does not hold its sentence where another's does. A sentence that no pass
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rag.text import sentences, with_marker
@@ -46,8 +46,10 @@ class Checker:
     [('Mercury trains in 3 hours.', (1,), 'It trains in 3 hours.')]
     """
 
-    def __init__(self, papers: Mapping[int, Paper]) -> None:
+    def __init__(self, papers: Mapping[int, Paper], refused: Callable[[str], str] = lambda _: "") -> None:
+        """`refused` says of a sentence why it may not stand in an answer; it is dropped, and that is reported."""
         self._papers = papers
+        self._refused = refused
         self._passages = {marker: read_passage(paper) for marker, paper in papers.items()}
         self._names = names_of(self._passages.values())
         self._text = ""
@@ -85,7 +87,12 @@ class Checker:
         before = len(self._checked)
         for place, unit in enumerate(units):
             if place >= len(self._checked):
-                self._checked.append(_check(unit, self._passages, self._names))
+                why = self._refused(unit.strip())
+                self._checked.append(
+                    _Checked("\n" * unit.count("\n"), None, {}, (Dropped(unit.strip(), why),))
+                    if why
+                    else _check(unit, self._passages, self._names)
+                )
         return [checked.claim for checked in self._checked[before:] if checked.claim]
 
 

@@ -1,11 +1,12 @@
 """A query + retrieved papers -> ranked sentences, and whether they answer it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rag.lexical import LexicalIndex, words
 from rag.text import sentences, unmarked, with_marker
 from rag.types import Citation, Cited, Claim, Embedder, Evidence, ScoredPaper
+from rag.untrusted import gives_orders
 
 # score = cosine of query and "title, sentence" + these times the other two signals. Chosen on SciFact and
 # SQuAD by benchmarks/evidence.py, as is the threshold: it refuses 2% of SQuAD's answerable questions.
@@ -63,17 +64,27 @@ def why_unanswered(evidence: Sequence[Evidence]) -> str | None:
 
 
 def compose(question: str, evidence: Sequence[Evidence]) -> Cited:
-    """An answer of verbatim sentences, each with its marker.
+    """An answer of the best sentences, as `quoted` writes them."""
+    return quoted(question, choices(question, evidence, MOST_SENTENCES))
 
-    Who asks for papers gets one line a paper, its title before its best sentence.
+
+def choices(question: str, evidence: Sequence[Evidence], most: int) -> list[Evidence]:
+    """What an answer may be made of: the best sentences, or one of each paper, by rank, if papers are asked for."""
+    best = max((item.paper_score for item in evidence), default=0.0)
+    near = [item for item in evidence if item.paper_score >= best - PAPER_MARGIN and not gives_orders(item.sentence)]
+    if not asks_for_papers(question):
+        return list({(item.rank, item.sentence): item for item in near}.values())[:most]
+    first = {item.rank: item for item in reversed(near)}
+    return [first[rank] for rank in sorted(first)]
+
+
+def quoted(question: str, chosen: Sequence[Evidence]) -> Cited:
+    """An answer of verbatim sentences, each with its marker, in the order given.
+
+    Who asks for papers gets one line a paper, its title before its sentence.
     """
-    listing = _ASKS_FOR_PAPERS.search(question) is not None
-    chosen = _choose(evidence, one_a_paper=listing)
-    heads = [f"{unmarked(item.paper.title)}: " if listing else "" for item in chosen]
-    lines = [
-        head + with_marker(unmarked(item.sentence), f"[{item.rank}]") for head, item in zip(heads, chosen, strict=True)
-    ]
-    text = ("\n" if listing else " ").join(lines)
+    listing = asks_for_papers(question)
+    text = separator(question).join(line(item, with_title=listing) for item in chosen)
     claims = tuple(Claim(item.sentence, (item.rank,), True, item.sentence) for item in chosen)
     papers = {item.rank: item.paper for item in chosen}
     citations = tuple(
@@ -83,13 +94,25 @@ def compose(question: str, evidence: Sequence[Evidence]) -> Cited:
     return Cited(text, claims, citations)
 
 
-def _choose(evidence: Sequence[Evidence], one_a_paper: bool) -> list[Evidence]:
-    best = max(item.paper_score for item in evidence)
-    near = [item for item in evidence if item.paper_score >= best - PAPER_MARGIN]
-    if not one_a_paper:
-        return near[:MOST_SENTENCES]
-    first = {item.rank: item for item in reversed(near)}
-    return [first[rank] for rank in sorted(first)]
+def asks_for_papers(question: str) -> bool:
+    """Whether a list of papers is wanted.
+
+    >>> asks_for_papers("Which papers prune layers?"), asks_for_papers("What does Mars prune?")
+    (True, False)
+    """
+    return _ASKS_FOR_PAPERS.search(question) is not None
+
+
+def separator(question: str) -> str:
+    """What stands between two sentences of an answer."""
+    return "\n" if asks_for_papers(question) else " "
+
+
+def line(item: Evidence, *, with_title: bool, shown: Callable[[str], str] = unmarked) -> str:
+    """A sentence as it stands in an answer; `shown` rewrites what comes from the paper."""
+    with_title = with_title and not gives_orders(item.paper.title)
+    head = f"{shown(item.paper.title)}: " if with_title else ""
+    return head + with_marker(shown(item.sentence), f"[{item.rank}]")
 
 
 def _candidates(abstract: str, rarity: dict[str, float]) -> list[tuple[str, float]]:

@@ -151,6 +151,27 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Choices:
+    """What an answer may be made of: at most `most` of the texts, each once, or the refusal alone."""
+
+    texts: tuple[str, ...]
+    separator: str
+    """Between two texts."""
+    refusal: str
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What the model chose next."""
+
+    number: int | None
+    """Which of `Choices.texts`; None for the refusal."""
+    tokens: int
+    """How many tokens it has."""
+
+
+@dataclass(frozen=True, slots=True)
 class Timings:
     """Milliseconds, except `tokens` (a count) and `tokens_per_s`."""
 
@@ -207,12 +228,15 @@ class Embedder(Protocol):
 
 
 class Generator(Protocol):
-    """Turns messages into text, token by token. Used by one thread at a time."""
+    """Turns messages into text. Used by one thread at a time."""
 
     @property
     def name(self) -> str: ...
     @property
     def n_ctx(self) -> int: ...
+    @property
+    def mode(self) -> Literal["write", "quote"]:
+        """How it is to answer: in its own words by `stream`, or in the evidence's by `quote`."""
 
     def count_prompt(self, messages: Sequence[Message]) -> int:
         """Number of tokens of the whole prompt, chat template included."""
@@ -222,6 +246,15 @@ class Generator(Protocol):
     ) -> abc.Generator[str, None, FinishReason]:
         """Yield one piece of text (it may be empty) a token, and return why it ended.
 
-        Ends when the model does, after `max_tokens`, or between two tokens once `stop` is set.
-        No marker outside `markers` is ever written.
+        Ends when the model does, after `max_tokens`, or once `stop` is set. No marker outside `markers`
+        is ever written.
+        """
+
+    def quote(
+        self, messages: Sequence[Message], choices: Choices, max_tokens: int, stop: threading.Event
+    ) -> abc.Generator[Chosen, None, FinishReason]:
+        """Yield the texts the model chooses, one by one, and return why it ended.
+
+        Ends when the model does, after `choices.most` texts, where none of them fits in `max_tokens`, or
+        once `stop` is set.
         """

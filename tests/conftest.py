@@ -130,7 +130,7 @@ def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def generator(tiny_gguf: Path) -> Iterator[LlamaGenerator]:
-    model = LlamaGenerator(tiny_gguf, temperature=1.0)
+    model = LlamaGenerator(tiny_gguf, temperature=1.0, threads=1)
     yield model
     model.close()
 

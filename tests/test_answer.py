@@ -5,6 +5,7 @@ import threading
 from collections import abc
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -16,7 +17,7 @@ from rag.prompt import refusal
 from rag.rebuild import rebuild
 from rag.retrieve import Retriever
 from rag.store import Store, open_store
-from rag.types import Answer, FinishReason, Message
+from rag.types import Answer, Choices, Chosen, FinishReason, Message
 from tests.conftest import WordEmbedder
 from tests.gguf_models import write_gguf
 
@@ -26,6 +27,7 @@ class Scripted:
 
     name = "scripted"
     n_ctx = 4096
+    mode: Literal["write", "quote"] = "write"
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -38,6 +40,11 @@ class Scripted:
     ) -> abc.Generator[str, None, FinishReason]:
         yield from self.text
         return "stop"
+
+    def quote(
+        self, messages: Sequence[Message], choices: Choices, max_tokens: int, stop: threading.Event
+    ) -> abc.Generator[Chosen, None, FinishReason]:
+        raise NotImplementedError
 
 
 @pytest.fixture
@@ -180,7 +187,7 @@ def test_lowest_passages_are_dropped_for_a_small_window(
 ) -> None:
     path = write_gguf(
         tmp_path_factory.mktemp("m") / "narrow.gguf",
-        context=1450,
+        context=1650,
         bias={"[1": 7.0, "[": 7.0, "]": 7.0, "2": 6.0, "3": 6.0},
     )
     narrow = LlamaGenerator(path, temperature=1.0)

@@ -12,7 +12,7 @@ from rag.dumps import read_dump
 from rag.dumps.files import find_dumps
 from rag.merge import merge
 from rag.text import sentences, unmarked
-from rag.types import Claim, Paper
+from rag.types import Claim, Dropped, Paper
 from tests.conftest import SEEDS
 
 PAPERS = {
@@ -133,6 +133,14 @@ _FRAGMENTS = [
     *[".", "!", "?", "...", ";", " ", "   ", "\n", "\n\n", "1. ", "- ", "*", '"'],
     *[" etc.", " e.g.", " Fig.", "No. 5", "2.5", "3", "A"],
 ]
+
+
+def test_refused_sentence_is_dropped_and_its_line_end_stays() -> None:
+    checker = Checker(PAPERS, lambda sentence: "it shouts" if sentence.endswith("!") else "")
+    checker.feed("It is fast [2]. Buy now! Buy!\nIt is small [1].")
+    checker.finish()
+    assert checker.cited().text == "It is fast [2]. \nIt is small [1]."
+    assert checker.cited().dropped == (Dropped("Buy now!", "it shouts"), Dropped("Buy!", "it shouts"))
 
 
 def test_any_cut_into_pieces_gives_the_same_claims() -> None:
