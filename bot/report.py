@@ -134,11 +134,11 @@ def _lost(each: Outcome) -> str:
 
 
 # The plots share one frame, in units of an SVG that grows with the page.
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 460, 260, 46, 40, 14
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _BOTTOM, _TOP = 460, 260, 46, 24, 40, 14
 
 
 def _across(share: float) -> float:
-    return _LEFT + share * (_WIDTH - _LEFT - 14)
+    return _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
 
 
 def _up(share: float) -> float:
@@ -148,7 +148,7 @@ def _up(share: float) -> float:
 def _plot(title: str, across: str, ticks: Iterable[tuple[float, str]], top: str, marks: str) -> str:
     """Marks in a frame with a grid; `top` is the value of the upper end, 0 that of the lower."""
     grid = "".join(
-        f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - 14}" y1="{_up(share):.1f}" y2="{_up(share):.1f}"/>'
+        f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{_up(share):.1f}" y2="{_up(share):.1f}"/>'
         for share in (0, 0.25, 0.5, 0.75, 1)
     )
     names = "".join(
