@@ -35,6 +35,7 @@ def answer_json(answer: Answer, id_: object = None) -> Json:
         "answer": answer.text,
         "abstained": answer.abstained,
         "reason": answer.reason,
+        "answerable": round(answer.answerable, 4),
         "claims": [asdict(claim) for claim in answer.claims],
         "supported": {
             "sentences": len(answer.claims),

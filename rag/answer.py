@@ -8,25 +8,30 @@ import threading
 import time
 from collections import abc
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rag.cite import Checker
-from rag.evidence import (
-    MOST_SENTENCES,
-    asks_for_papers,
-    choices,
-    compose,
-    find_evidence,
-    line,
-    quoted,
-    separator,
-    why_unanswered,
-)
+from rag.compose import MOST_SENTENCES, asks_for_papers, choices, compose, line, quoted, separator
+from rag.evidence import READ, weigh
 from rag.prompt import MOST_SHOWN, Prompt, build_prompt, instructions, is_refusal, refusal
 from rag.query import read_history, read_question, standalone_query
+from rag.reader import shipped_reader
+from rag.refusal import FRIENDLY, answerable, small_talk, why_unanswered
 from rag.retrieve import Retriever
 from rag.text import printable
-from rag.types import Answer, Choices, Cited, Claim, Dropped, Evidence, FinishReason, Generator, ScoredPaper, Timings
+from rag.types import (
+    Answer,
+    Choices,
+    Cited,
+    Claim,
+    Dropped,
+    Evidence,
+    FinishReason,
+    Generator,
+    Reader,
+    ScoredPaper,
+    Timings,
+)
 from rag.untrusted import as_data, echoes
 
 
@@ -63,6 +68,7 @@ class Answerer:
     generator: Generator | None
     top_k: int = 5
     max_tokens: int = 320
+    reader: Reader = field(default_factory=shipped_reader)
 
     def answer(self, question: str, history: Sequence[str] = (), stop: threading.Event | None = None) -> Answer:
         """The finished answer. Raises as `stream` does."""
@@ -82,13 +88,15 @@ class Answerer:
         clock = _Clock()
         question, history = read_question(question), read_history(history)
         query = standalone_query(question, history)
-        passages = tuple(self.retriever.search(query, self.top_k))
+        found = self.retriever.search(query, max(READ, self.top_k))
         retrieve_ms = clock.lap()
-        yield Found(query, passages)
+        yield Found(query, tuple(found[: self.top_k]))
 
         clock.lap()
-        evidence = find_evidence(query, passages, self.retriever.embedder, self.retriever.store.lexical)
-        reason = why_unanswered(evidence)
+        weighed = weigh(query, found, self.reader, self.retriever.store.lexical, self.top_k)
+        passages, evidence = weighed.passages, weighed.evidence
+        chatting = small_talk(question)
+        reason = "Nothing was asked." if chatting else why_unanswered(query, weighed)
         evidence_ms = clock.lap()
 
         cited = Cited("")
@@ -118,14 +126,15 @@ class Answerer:
         yield Answer(
             question=question,
             query=query,
-            text=refusal() if reason else cited.text,
+            text=(FRIENDLY if chatting else refusal()) if reason else cited.text,
             abstained=reason is not None,
             reason=reason,
             claims=cited.claims,
             citations=cited.citations,
             dropped=cited.dropped,
             passages=passages,
-            evidence=tuple(evidence),
+            evidence=evidence,
+            answerable=answerable(weighed.signals),
             mode=self.generator.mode if self.generator else "evidence",
             model=self.generator.name if self.generator else None,
             generation=self.retriever.store.manifest.generation,

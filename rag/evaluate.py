@@ -49,7 +49,7 @@ class Outcome:
     sentence_rank: int | None
     """Rank of the first gold sentence among the evidence."""
     confidence: float
-    """Higher where the evidence is more likely to answer; comparable over all questions."""
+    """The probability that the evidence answers; 0 where none was read."""
 
     @property
     def answerable(self) -> bool:
@@ -123,7 +123,7 @@ def outcome(asked: Asked, answer: Answer) -> Outcome:
         else {f"refused_{asked.type}": answer.abstained},
         _first(title in gold for title in ranked),
         sentence_rank,
-        max((item.score for item in answer.evidence), default=0.0),
+        answer.answerable,
     )
 
 

@@ -12,7 +12,7 @@ The weights ship in models/evidence. Loading them costs seconds, most of them th
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,12 @@ class Window:
     head: int
     spans: tuple[tuple[int, int], ...]
     """Begin and end of each sentence among the ids."""
+
+
+@cache
+def shipped_reader() -> EvidenceReader:
+    """The evidence model that ships with Footnote: one for all who ask."""
+    return EvidenceReader()
 
 
 def windows(

@@ -47,6 +47,7 @@ def answer(text: str, found: list[Paper], cited: list[Citation], evidence: list[
         query="",
         text=text,
         abstained=not text,
+        answerable=max((score for _, score in evidence), default=0.0),
         reason=None if text else "none",
         claims=tuple(Claim("", (citation.marker,), citation.supported) for citation in cited),
         citations=tuple(cited),

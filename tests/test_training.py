@@ -226,7 +226,10 @@ def test_another_abstract_that_tells_the_same_is_no_negative() -> None:
 
 def test_examples_are_read_as_they_were_written_and_passages_stand_there_once(tmp_path: Path) -> None:
     passage, other = Candidate("T", ("One.", "Two."), (1,)), Candidate("U", ("Three.",))
-    made = [Example("squad", "why?", 1, (passage, other)), Example("squad", "how?", 0, (Candidate("T", ("One.", "Two.")),))]
+    made = [
+        Example("squad", "why?", 1, (passage, other)),
+        Example("squad", "how?", 0, (Candidate("T", ("One.", "Two.")),)),
+    ]
     assert write_examples(tmp_path / "e.jsonl", made) == {"squad": 1, "squad, unanswerable": 1}
     assert read_examples(tmp_path / "e.jsonl") == made
     assert (tmp_path / "e.jsonl").read_text().count("Two.") == 1

@@ -19,7 +19,9 @@ _TO_WE = re.compile(
     r"^(?:In order to|To) (?P<aim>(?!the\b|our\b|this\b)[a-z]+ [^,]{8,90}), "
     r"(?:we|this (?:paper|work)|the authors)\b"
 )
-_WE_BY = re.compile(r"\b(?:[Ww]e|can|to) (?P<does>[a-z]+[^s\W] (?:the |its |a )?[^,.;:]{8,70}?) (?:by|through) [a-z]+ing\b")
+_WE_BY = re.compile(
+    r"\b(?:[Ww]e|can|to) (?P<does>[a-z]+[^s\W] (?:the |its |a )?[^,.;:]{8,70}?) (?:by|through) [a-z]+ing\b"
+)
 _WHY = re.compile(r"^(?P<what>[A-Z][^,;]{20,110}?),? (?:because|due to|since|owing to) ", re.M)
 _PROBLEM = re.compile(
     r"^(?:However|Yet|Unfortunately|Nevertheless|Despite)\b|\b(?:remains? (?:a |an |largely )?"
@@ -29,16 +31,19 @@ _RESULT = re.compile(
     r"\b(?:outperform\w*|state-of-the-art|surpass\w*|(?:achiev|improv|reduc)\w+ .*\d|demonstrat\w*"
     r"|(?:results|experiments) show|we (?:find|show|observe) that)\b"
 )
-_METHOD = re.compile(r"\b(?:[Ww]e|[Tt]his (?:paper|work|study)) (?:propose|introduce|present|develop|design|describe)s?\b")
+_METHOD = re.compile(
+    r"\b(?:[Ww]e|[Tt]his (?:paper|work|study)) (?:propose|introduce|present|develop|design|describe)s?\b"
+)
+_HOW = ("How does {who} {aim}?", "How do {who} {aim}?", "how can {who} {aim}?", "What is used to {aim}?")
 _FILLER = re.compile(
     r"^(?:(?:and|or|but|that|which|while|also|respectively|experiments?|results?|show\w*|demonstrat\w*|we|our"
     r"|specifically|moreover|furthermore|in particular|notably|additionally|for (?:example|instance)),?\s)+",
     re.I,
 )
-_STOP = frozenset(
-    "a an the of in on for and or to with by from as at is are was were be been we our it its that this these those can"
-    " which while than then such not also more most both into over under via per has have had their they new using".split()
-)
+_STOP = frozenset(re.findall(r"\w+", """
+    a an the of in on for and or to with by from as at is are was were be been we our it its that this these those can
+    which while than then such not also more most both into over under via per has have had their they new using
+"""))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,9 @@ def blanks(name: str, cut: Sequence[str], rng: random.Random) -> Iterator[Blank]
         elif does := _WE_BY.search(sentence):
             yield _asked_how(does["does"], sentence, name, rng)
         if (what := _WHY.search(sentence)) and len(what["what"].split()) > _SHORTEST:
-            yield Blank("why", f"Why {_lower(what['what'])}?", frozenset({sentence}), tuple(_NAME.findall(what["what"])))
+            yield Blank(
+                "why", f"Why {_lower(what['what'])}?", frozenset({sentence}), tuple(_NAME.findall(what["what"]))
+            )
     if not name:
         return
     for kind, pattern, forms in (
@@ -97,7 +104,7 @@ def _numbered(sentence: str, name: str, rng: random.Random) -> tuple[str, str] |
     right = _CLAUSE.split(sentence[number.end() :].rstrip(".") + " ")[0].split()[:_RIGHT]
     if len(left) + len(right) < _SHORTEST:
         return None
-    wh = "what" if number.group().endswith("%") or "." in number.group() and not right else "how many"
+    wh = "what" if number.group().endswith("%") or ("." in number.group() and not right) else "how many"
     start = _FILLER.sub("", " ".join(left) + " ")
     if rng.random() < 0.5 and right and wh == "how many":  # "how many times compared with Tacotron2 ... code speeds up"
         text = f"{wh} {' '.join(right)} {start}".strip()
@@ -125,7 +132,9 @@ def _key_words(sentence: str, name: str, rng: random.Random) -> tuple[str, str] 
 
 def _asked_how(aim: str, sentence: str, name: str, rng: random.Random) -> Blank:
     who = name if name and rng.random() < 0.6 else rng.choice(("they", "the authors", "one", "it"))
-    form = rng.choice(("How does {who} {aim}?", "How do {who} {aim}?", "how can {who} {aim}?", "What is used to {aim}?"))
+    form = rng.choice(
+        ("How does {who} {aim}?", "How do {who} {aim}?", "how can {who} {aim}?", "What is used to {aim}?")
+    )
     question = form.format(who=who, aim=aim)
     return Blank("how", question, frozenset({sentence}), tuple(_NAME.findall(question)))
 

@@ -9,8 +9,8 @@ or an example, whose passages stand in lines before it and are named by their nu
     {"kind": "squad", "question": "...", "own": 1, "passages": [[17, [3]], [4, []], ...]}
 
 The first `own` passages are those that the question was put to; with each stand the places of its sentences that
-answer, in none if nothing does. The others stand near them (a SQuAD article's other paragraphs) or elsewhere, those that
-BM25 takes for the question. That the answer was taken away needs no examples of its own: training asks every
+answer, in none if nothing does. The others stand near them (a SQuAD article's other paragraphs) or elsewhere, those
+that BM25 takes for the question. That the answer was taken away needs no examples of its own: training asks every
 question also without its own passages. Papers in the seeds are left out, for the question set is about them.
 """
 

@@ -157,9 +157,7 @@ def train(
     return True
 
 
-def validate(
-    model: Any, tokenizer: Any, examples: Sequence[Example], tokens: int
-) -> dict[str, dict[str, float]]:
+def validate(model: Any, tokenizer: Any, examples: Sequence[Example], tokens: int) -> dict[str, dict[str, float]]:
     """Source -> share of answerable questions with a right sentence first and in three, and AUROC of P(none)."""
     model.eval()
     found: dict[str, list[tuple[int, float]]] = {}
