@@ -250,7 +250,9 @@ def test_question_that_cannot_be_asked_is_refused_before_anything_runs(noise: An
 
 def test_each_sentence_is_told_once_it_is_complete(retriever: Retriever) -> None:
     text = "Mercury reaches 71.5% accuracy on Tides [1]. It trains in 30 hours [1]. It is a small transformer [1]."
-    events = list(Answerer(retriever, Scripted(text), top_k=3).stream("What accuracy does Mercury reach?"))
+    events = list(
+        Answerer(retriever, Scripted(text), top_k=3, reader=WordReader()).stream("What accuracy does Mercury reach?")
+    )
     answer = events[-1]
     assert isinstance(answer, Answer)
     assert tuple(event.claim for event in events if isinstance(event, Checked)) == answer.claims
@@ -277,7 +279,9 @@ def test_each_sentence_is_told_once_it_is_complete(retriever: Retriever) -> None
     ],
 )
 def test_refusal_is_told_as_a_claim_only_beside_an_answer(retriever: Retriever, text: str, told: list[str]) -> None:
-    events = list(Answerer(retriever, Scripted(text), top_k=3).stream("What accuracy does Mercury reach?"))
+    events = list(
+        Answerer(retriever, Scripted(text), top_k=3, reader=WordReader()).stream("What accuracy does Mercury reach?")
+    )
     assert [event.claim.text for event in events if isinstance(event, Checked)] == told
     assert isinstance(events[-1], Answer)
     assert [claim.text for claim in events[-1].claims] == told
