@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from bot.cli import main
+from rag.answer import Answerer
 from rag.errors import QuestionSetError
 from rag.evaluate import Outcome, auroc, figures, outcome, read_questions, risk_coverage, speed
-from rag.store import Store
+from rag.retrieve import Retriever
+from rag.store import Store, open_store
 from rag.types import Answer, Citation, Claim, Evidence, Paper, ScoredPaper, Timings
-from tests.conftest import WordEmbedder
+from tests.conftest import WordEmbedder, WordReader
 
 MERCURY = Paper("m", "Mercury: A Small Model", "It reaches 71.5% accuracy.  It trains in 3 hours.")
 VENUS = Paper("v", "Venus", "Venus is linear. Clouds help.")
@@ -165,7 +167,10 @@ def run(
         code = main(["eval", *arguments, "--model", "none"])
         return code, *capsys.readouterr()
 
-    monkeypatch.setattr("bot.cli._embedder", lambda _: embedder)
+    monkeypatch.setattr(
+        "bot.cli._answerer",
+        lambda settings: Answerer(Retriever(open_store(settings.store), embedder), None, 3, reader=WordReader()),
+    )
     return run
 
 
