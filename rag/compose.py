@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 
-from rag.text import unmarked
+from rag.text import unmarked, with_marker
 from rag.types import Citation, Cited, Claim, Evidence
 from rag.untrusted import gives_orders
 
@@ -72,13 +72,4 @@ def line(item: Evidence, *, with_title: bool, shown: Callable[[str], str] = unma
     """A sentence as it stands in an answer; `shown` rewrites what comes from the paper."""
     with_title = with_title and not gives_orders(item.paper.title)
     head = f"{shown(item.paper.title)}: " if with_title else ""
-    return head + _with_marker(shown(item.sentence), item.rank)
-
-
-def _with_marker(sentence: str, marker: int) -> str:
-    """The marker goes before the full stop.
-
-    >>> _with_marker("It is fast.", 2), _with_marker("Is it?", 1)
-    ('It is fast [2].', 'Is it? [1]')
-    """
-    return f"{sentence[:-1].rstrip()} [{marker}]." if sentence.endswith(".") else f"{sentence} [{marker}]"
+    return head + with_marker(shown(item.sentence), f"[{item.rank}]")

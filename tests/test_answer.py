@@ -9,7 +9,7 @@ from typing import Literal
 
 import pytest
 
-from rag.answer import Answerer, Found, Wrote
+from rag.answer import Answerer, Checked, Found, Wrote
 from rag.cite import cite
 from rag.errors import QuestionError
 from rag.generate import LlamaGenerator
@@ -119,7 +119,7 @@ def test_events_come_in_order(noise: Answerer) -> None:
     events = list(noise.stream("What accuracy does Mercury reach?"))
     assert isinstance(events[0], Found)
     assert isinstance(events[-1], Answer)
-    assert all(isinstance(event, Wrote) for event in events[1:-1])
+    assert all(isinstance(event, (Wrote, Checked)) for event in events[1:-1])
     written = "".join(event.text for event in events if isinstance(event, Wrote))
     assert len(written) > 20
     assert cite(written, {i: found.paper for i, found in enumerate(events[0].passages, 1)}).text == events[-1].text
@@ -246,3 +246,42 @@ def test_abstract_of_a_thousand_sentences_is_no_trouble(
 def test_question_that_cannot_be_asked_is_refused_before_anything_runs(noise: Answerer) -> None:
     with pytest.raises(QuestionError, match="empty"):
         next(noise.stream("\x00"))
+
+
+def test_each_sentence_is_told_once_it_is_complete(retriever: Retriever) -> None:
+    text = "Mercury reaches 71.5% accuracy on Tides [1]. It trains in 30 hours [1]. It is a small transformer [1]."
+    events = list(
+        Answerer(retriever, Scripted(text), top_k=3, reader=WordReader()).stream("What accuracy does Mercury reach?")
+    )
+    answer = events[-1]
+    assert isinstance(answer, Answer)
+    assert tuple(event.claim for event in events if isinstance(event, Checked)) == answer.claims
+    assert [(claim.supported, claim.why) for claim in answer.claims] == [
+        (True, ""),
+        (False, "30 hours is not in [1]"),
+        (True, ""),
+    ]
+    written = ""
+    for event in events:
+        if isinstance(event, Wrote):
+            written += event.text
+        elif isinstance(event, Checked) and event.claim == answer.claims[0]:
+            assert "[1]. It" in written
+            assert len(written) < text.index("[1]. It is")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"{refusal()} Sorry about that.", []),
+        (f"{refusal()} But Mercury trains in 3 hours [1].", [refusal(), "But Mercury trains in 3 hours."]),
+        (f"Mercury trains in 3 hours [1]. {refusal()}", ["Mercury trains in 3 hours.", refusal()]),
+    ],
+)
+def test_refusal_is_told_as_a_claim_only_beside_an_answer(retriever: Retriever, text: str, told: list[str]) -> None:
+    events = list(
+        Answerer(retriever, Scripted(text), top_k=3, reader=WordReader()).stream("What accuracy does Mercury reach?")
+    )
+    assert [event.claim.text for event in events if isinstance(event, Checked)] == told
+    assert isinstance(events[-1], Answer)
+    assert [claim.text for claim in events[-1].claims] == told
