@@ -240,8 +240,8 @@ def test_answer_is_what_the_evidence_composes_and_every_sentence_is_supported(
 
 def test_refusal_that_the_model_chooses_abstains(planets: Store, embedder: WordEmbedder, tmp_path: Path) -> None:
     with_refusal = write_gguf(tmp_path / "no.gguf", bias={"T": 90.0})
-    answer = Answerer(Retriever(planets, embedder), LlamaGenerator(with_refusal, mode="quote", threads=1), top_k=3).answer(
-        "What accuracy does Mercury reach on the Tides benchmark?"
-    )
+    answer = Answerer(
+        Retriever(planets, embedder), LlamaGenerator(with_refusal, mode="quote", threads=1), top_k=3
+    ).answer("What accuracy does Mercury reach on the Tides benchmark?")
     assert (answer.abstained, answer.text, answer.citations) == (True, refusal(), ())
     assert answer.reason == "The model found no answer in the nearest papers."
