@@ -23,6 +23,7 @@ ORDER = [
         "rag.template",
         "rag.manifest",
         "rag.generations",
+        "rag.models",
         "rag.dumps.files",
         "rag.dumps.latex",
         "rag.dumps.xml",
@@ -48,7 +49,7 @@ ORDER = [
     {"rag.rebuild", "rag.retrieve", "rag.evidence"},
     {"rag.answer", "rag.shelf"},
     {"bot.render", "bot.progress"},
-    {"bot.status", "bot.repl"},
+    {"bot.status", "bot.repl", "bot.models"},
     {"bot.cli"},
 ]
 ONLY_IMPORTER = {
