@@ -1,12 +1,14 @@
 """Settings, from the environment (prefix FOOTNOTE_) and from .env in the working directory.
 
-The only reader of either. The environment wins over .env; both are documented in .env.example, and a
-test holds that file to this one.
+The only reader of either, and the only writer of .env. The environment wins over .env; both are documented in
+.env.example, and a test holds that file to this one.
 """
 
 import difflib
 import ipaddress
 import os
+import re
+import shutil
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -103,6 +105,25 @@ def load_settings(**given: object) -> Settings:
         ) from exc
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigurationError(f"Cannot read {ENV_FILE}: {exc}.", "It must be a UTF-8 text file.") from exc
+
+
+def write_setting(name: str, value: str) -> None:
+    """Set a setting in .env and leave every other line as it is. Raises ConfigurationError."""
+    path = Path(ENV_FILE).resolve()
+    name, quoted = f"{PREFIX}{name.upper()}", value.replace("\\", "\\\\").replace("'", "\\'")
+    line = f"{name}='{quoted}'"
+    try:
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        after, found = re.subn(rf"(?m)^[ \t]*(?:export[ \t]+)?{name}[ \t]*=.*$", lambda _: line, before)
+        if not found:
+            after = f"{before}{'' if before.endswith(chr(10)) or not before else chr(10)}{line}\n"
+        written = path.with_name(f"{path.name}.new")
+        written.write_text(after, encoding="utf-8")
+        if path.exists():
+            shutil.copymode(path, written)
+        written.replace(path)
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigurationError(f"Cannot write {ENV_FILE}: {exc}.", "It must be a UTF-8 text file.") from exc
 
 
 def _check_names() -> None:

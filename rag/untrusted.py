@@ -31,7 +31,7 @@ _HEADING = re.compile(r"(?:^|(?<=\s))#{1,6}(?=\s)")
 _AI = r"(?:ai|assistant|(?:language )?model|llm|chatbot)"
 _SAY = r"(?:answer|reply|respond|say|write|output|print)"
 _ORDERS = re.compile(
-    r"\b(?:ignore|disregard|forget|override|bypass)\b[^.;]{0,40}\b(?:instructions|prompts?|rules|guidelines"
+    r"(?:^|[^\w\s]\s*|\b(?:please|and|then|now|must|should)\s+)(?:ignore|disregard|forget|override|bypass)\b[^.;]{0,40}\b(?:instructions|prompts?|rules|guidelines"
     r"|(?:previous|prior|above|earlier) (?:text|messages?|context|passages?)"
     r"|everything (?:above|before)|all of the above)\b"
     r"|\b(?:new|updated|real|actual|important) (?:instructions?|system prompt|task)\s*[:(-]"
@@ -39,10 +39,11 @@ _ORDERS = re.compile(
     r"|\b(?:system prompt|your (?:hidden )?(?:instructions|rules))\b"
     rf"|\b{_AI}s? reading this\b|\bnote to (?:the |any )?{_AI}\b|\battention[,:!] {_AI}\b"
     # What follows begins a sentence in the imperative.
-    rf"|^\W*(?:(?:please|now|instead|also|then|and|to (?:the )?{_AI}|{_AI})[,:]? )*(?:"
+    rf"|^\W*(?:(?:please|now|instead|also|then|and|to (?:the )?{_AI}|{_AI})(?: -|[,:])? )*(?:"
     rf"{_SAY}\b[^.;:]{{0,40}}(?:\b(?:only|exactly|instead|verbatim|always|following|your|marker)\b|[\"“'‘:\[])"
     r"|(?:repeat|reveal|show|translate|cite|append|tell)\b[^.;:]{0,40}"
     r"\b(?:instructions|prompt|verbatim|the user|your|marker|\(\d+\))"
+    r"|(?:say|reply|respond|print)(?:\s+\S+){1,3}$"
     r"|(?:act as|pretend)\b)",
     re.I,
 )  # fmt: skip

@@ -20,7 +20,9 @@ class Partial:
     word: str
 
     def read(self, question: str, passages: Sequence[tuple[str, Sequence[str]]]) -> list[Logits]:
-        return [np.array([9 if self.word in text else -30 for text in texts], dtype=np.float32) for _, texts in passages]
+        return [
+            np.array([9 if self.word in text else -30 for text in texts], dtype=np.float32) for _, texts in passages
+        ]
 
 
 def test_every_sentence_is_ranked_and_the_one_that_answers_is_first(planets: Store, embedder: WordEmbedder) -> None:

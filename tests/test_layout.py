@@ -23,6 +23,7 @@ ORDER = [
         "rag.template",
         "rag.manifest",
         "rag.generations",
+        "rag.models",
         "rag.dumps.files",
         "rag.dumps.latex",
         "rag.dumps.xml",
@@ -49,7 +50,7 @@ ORDER = [
     {"rag.refusal"},
     {"rag.answer", "rag.shelf", "rag.evaluate"},
     {"bot.render", "bot.progress"},
-    {"bot.status", "bot.repl", "bot.report"},
+    {"bot.status", "bot.repl", "bot.report", "bot.models"},
     {"bot.cli"},
 ]
 ONLY_IMPORTER = {
