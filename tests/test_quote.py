@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from rag.answer import Answerer, Checked, Wrote
-from rag.evidence import choices, line, quoted
+from rag.compose import choices, line, quoted
 from rag.generate import WRITES_FREELY, LlamaGenerator, mode_of
 from rag.prompt import refusal
 from rag.retrieve import Retriever
 from rag.store import Store
 from rag.trie import Walk
 from rag.types import Answer, Choices, Chosen, FinishReason, Message
-from tests.conftest import WordEmbedder
+from tests.conftest import WordEmbedder, WordReader
 from tests.gguf_models import write_gguf
 
 MESSAGES = (Message("system", "Choose."), Message("user", "What does [1] say?"))
@@ -210,7 +210,7 @@ def test_walk_leaves_out_what_begins_with_another() -> None:
 
 @pytest.fixture
 def answerer(planets: Store, embedder: WordEmbedder, generators: list[LlamaGenerator]) -> Answerer:
-    return Answerer(Retriever(planets, embedder), generators[1], top_k=3)
+    return Answerer(Retriever(planets, embedder), generators[1], top_k=3, reader=WordReader())
 
 
 @pytest.mark.parametrize("question", ["What accuracy does Mercury reach on the Tides benchmark?", "papers on accuracy"])

@@ -253,9 +253,8 @@ def read_examples(path: Path) -> list[Example]:
             if "title" in fields:
                 passages.append((fields["title"], tuple(fields["sentences"])))
             else:
-                candidates = tuple(
-                    Candidate(*passages[number], right=tuple(right)) for number, right in fields["passages"]
-                )
+                chosen = [(passages[number], tuple(right)) for number, right in fields["passages"]]
+                candidates = tuple(Candidate(title, cut, right) for (title, cut), right in chosen)
                 found.append(Example(fields["kind"], fields["question"], fields["own"], candidates))
     return found
 
