@@ -8,26 +8,31 @@ import threading
 import time
 from collections import abc
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
-from rag.cite import cite
-from rag.evidence import (
-    MOST_SENTENCES,
-    asks_for_papers,
-    choices,
-    compose,
-    find_evidence,
-    line,
-    quoted,
-    separator,
-    why_unanswered,
-)
+from rag.cite import Checker
+from rag.compose import MOST_SENTENCES, asks_for_papers, choices, compose, line, quoted, separator
+from rag.evidence import READ, weigh
 from rag.prompt import MOST_SHOWN, Prompt, build_prompt, instructions, is_refusal, refusal
 from rag.query import read_history, read_question, standalone_query
+from rag.reader import shipped_reader
+from rag.refusal import FRIENDLY, answerable, small_talk, why_unanswered
 from rag.retrieve import Retriever
 from rag.text import printable
-from rag.types import Answer, Choices, Cited, Claim, Dropped, Evidence, FinishReason, Generator, ScoredPaper, Timings
-from rag.untrusted import as_data, drop_echoes
+from rag.types import (
+    Answer,
+    Choices,
+    Cited,
+    Claim,
+    Dropped,
+    Evidence,
+    FinishReason,
+    Generator,
+    Reader,
+    ScoredPaper,
+    Timings,
+)
+from rag.untrusted import as_data, echoes
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,7 @@ class Answerer:
     generator: Generator | None
     top_k: int = 5
     max_tokens: int = 320
+    reader: Reader = field(default_factory=shipped_reader)
 
     def answer(self, question: str, history: Sequence[str] = (), stop: threading.Event | None = None) -> Answer:
         """The finished answer. Raises as `stream` does."""
@@ -82,13 +88,15 @@ class Answerer:
         clock = _Clock()
         question, history = read_question(question), read_history(history)
         query = standalone_query(question, history)
-        passages = tuple(self.retriever.search(query, self.top_k))
+        found = self.retriever.search(query, max(READ, self.top_k))
         retrieve_ms = clock.lap()
-        yield Found(query, passages)
+        yield Found(query, tuple(found[: self.top_k]))
 
         clock.lap()
-        evidence = find_evidence(query, passages, self.retriever.embedder, self.retriever.store.lexical)
-        reason = why_unanswered(evidence)
+        weighed = weigh(query, found, self.reader, self.retriever.store.lexical, self.top_k)
+        passages, evidence = weighed.passages, weighed.evidence
+        chatting = small_talk(question)
+        reason = "Nothing was asked." if chatting else why_unanswered(query, weighed)
         evidence_ms = clock.lap()
 
         cited = Cited("")
@@ -106,26 +114,27 @@ class Answerer:
             if mode == "quote":
                 cited, finish = yield from self._quote(self.generator, question, prompt, stop, clock)
             else:
-                written, finish = yield from self._write(self.generator, prompt, stop, clock)
-                kept, echoes = drop_echoes(written, instructions(mode), (paper.abstract for paper in papers))
-                cited = cite(kept, {marker: papers[marker - 1] for marker in prompt.markers})
-                cited = replace(cited, dropped=echoes + cited.dropped)
-            if is_refusal(cited.text) and not cited.citations:
+                refused = echoes(instructions(mode), (paper.abstract for paper in papers))
+                checker = Checker({marker: papers[marker - 1] for marker in prompt.markers}, refused)
+                finish = yield from self._write(self.generator, prompt, checker, stop, clock)
+                cited = checker.cited()
+            if _is_refusal(cited.claims):
                 reason = "The model found no answer in the nearest papers."
-                cited = Cited("", dropped=(*cited.dropped, *_after_refusal(cited.text)))
+                cited = Cited("", dropped=(*cited.dropped, *_after_refusal(cited.claims)))
         if reason is None and not cited.text and finish != "stopped":
             reason = "The model wrote nothing." if self.generator else "The nearest papers have no sentence to quote."
         yield Answer(
             question=question,
             query=query,
-            text=refusal() if reason else cited.text,
+            text=(FRIENDLY if chatting else refusal()) if reason else cited.text,
             abstained=reason is not None,
             reason=reason,
             claims=cited.claims,
             citations=cited.citations,
             dropped=cited.dropped,
             passages=passages,
-            evidence=tuple(evidence),
+            evidence=evidence,
+            answerable=answerable(weighed.signals),
             mode=self.generator.mode if self.generator else "evidence",
             model=self.generator.name if self.generator else None,
             generation=self.retriever.store.manifest.generation,
@@ -153,7 +162,7 @@ class Answerer:
                 return quoted(question, chosen), end.value
             clock.wrote(choice.tokens)
             if choice.number is None:
-                return Cited(refusal()), "stop"
+                return Cited(refusal(), (Claim(refusal(), (), False),)), "stop"
             before = quoted(question, chosen)
             chosen.append(prompt.evidence[choice.number])
             now = quoted(question, chosen)
@@ -161,26 +170,38 @@ class Answerer:
             yield Checked(now.claims[-1])
 
     def _write(
-        self, generator: Generator, prompt: Prompt, stop: threading.Event, clock: "_Clock"
-    ) -> abc.Generator[Wrote, None, tuple[str, FinishReason]]:
-        """Yield the pieces the model writes; return all of them joined, and why it ended."""
-        text = ""
+        self, generator: Generator, prompt: Prompt, checker: Checker, stop: threading.Event, clock: "_Clock"
+    ) -> abc.Generator[Wrote | Checked, None, FinishReason]:
+        """Yield the pieces the model writes, and its sentences as they are checked; return why it ended."""
         tokens = generator.stream(prompt.messages, prompt.markers, self.max_tokens, stop)
-        while True:
+        claims: list[Claim] = []
+        told = 0
+        finish: FinishReason | None = None
+        while finish is None:
             try:
                 piece = printable(next(tokens))
             except StopIteration as end:
-                return text, end.value
-            clock.wrote(1)
-            text += piece
-            if piece:
-                yield Wrote(piece)
+                finish = end.value
+                claims += checker.finish()
+            else:
+                clock.wrote(1)
+                claims += checker.feed(piece)
+                if piece:
+                    yield Wrote(piece)
+            if not _is_refusal(claims):  # which is no claim, unless the answer goes on and cites something
+                yield from map(Checked, claims[told:])
+                told = len(claims)
+        return finish
 
 
-def _after_refusal(text: str) -> list[Dropped]:
+def _is_refusal(claims: Sequence[Claim]) -> bool:
+    """Whether an answer begins with the refusal and cites nothing."""
+    return bool(claims) and is_refusal(claims[0].text) and not any(claim.markers for claim in claims)
+
+
+def _after_refusal(claims: Sequence[Claim]) -> list[Dropped]:
     """What the model wrote on after it had refused."""
-    rest = text[len(refusal()) :].strip()
-    return [Dropped(rest, "it followed the refusal")] if rest else []
+    return [Dropped(claim.text, "it followed the refusal") for claim in claims[1:]]
 
 
 class _Clock:

@@ -15,6 +15,9 @@ import numpy.typing as npt
 Embeddings = npt.NDArray[np.float32]
 """Shape (n, dimension), rows of unit length."""
 
+Logits = npt.NDArray[np.float32]
+"""Shape (n,): how well each of n sentences answers; 0 is as likely as "none of these"."""
+
 Mode = Literal["write", "quote", "evidence"]
 FinishReason = Literal["stop", "length", "stopped"]
 
@@ -93,8 +96,8 @@ class Evidence:
     sentence: str
     score: float
     """Higher is better; comparable within one query only."""
-    cosine: float
-    """Cosine of the query and the sentence below its title, -1 to 1."""
+    logit: float
+    """What the evidence model says of it; 0 is as likely as that nothing answers."""
     overlap: float
     """Share of the query's words, weighed by rarity, that the sentence holds, 0 to 1."""
 
@@ -198,6 +201,8 @@ class Answer:
     passages: tuple[ScoredPaper, ...]
     evidence: tuple[Evidence, ...]
     """Every sentence of the passages, best first."""
+    answerable: float
+    """How likely they answer the question, 0 to 1."""
     mode: Mode
     model: str | None
     generation: str
@@ -225,6 +230,13 @@ class Embedder(Protocol):
         """As `embed_passages`, for any number of texts: yields the vectors of the next ones, run by run."""
 
     def embed_queries(self, texts: Sequence[str]) -> Embeddings: ...
+
+
+class Reader(Protocol):
+    """Says how well each sentence of some passages answers a question."""
+
+    def read(self, question: str, passages: Sequence[tuple[str, Sequence[str]]]) -> list[Logits]:
+        """The logits of each passage's sentences; a passage is a title and its sentences."""
 
 
 class Generator(Protocol):

@@ -8,11 +8,10 @@ every text. That a sentence gives orders is only recognised in the usual wording
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from rag.lexical import words
 from rag.text import clean, sentences, unmarked
-from rag.types import Dropped
 
 # Control tokens of the chat templates in use: <|im_start|>, <｜User｜>, </s>, <start_of_turn>, <<SYS>>, [INST].
 _CONTROL = re.compile(
@@ -79,28 +78,23 @@ def without_orders(text: str) -> str:
     return text if len(kept) == len(sentences(text)) else " ".join(kept)
 
 
-def drop_echoes(text: str, instructions: str, texts: Iterable[str]) -> tuple[str, tuple[Dropped, ...]]:
-    """An answer without the sentences that repeat our instructions, or an order that one of the texts gives.
+def echoes(instructions: str, texts: Iterable[str]) -> Callable[[str], str]:
+    """What tells of a sentence of an answer why it may not stand there; "" if it may.
 
-    A sentence echoes an order if the order has all its words. The answer's line ends are kept.
+    It may not repeat our instructions, nor an order that one of the texts gives, which it does if the order has all
+    its words.
     """
     known = _runs(instructions)
     orders = [set(words(sentence)) for text in texts for sentence in sentences(text) if gives_orders(sentence)]
-    dropped: list[Dropped] = []
 
-    def kept(sentence: str) -> bool:
+    def why(sentence: str) -> str:
         said = re.sub(r"\[\d+\]", "", sentence)
         stems = set(words(said))
         if known & _runs(said):
-            dropped.append(Dropped(sentence, "it repeats the instructions"))
-        elif stems and any(stems <= order for order in orders):
-            dropped.append(Dropped(sentence, "it repeats an order in a passage"))
-        else:
-            return True
-        return False
+            return "it repeats the instructions"
+        return "it repeats an order in a passage" if stems and any(stems <= order for order in orders) else ""
 
-    lines = [" ".join(filter(kept, sentences(line))) if line.strip() else line for line in text.split("\n")]
-    return ("\n".join(lines) if dropped else text), tuple(dropped)
+    return why
 
 
 def _runs(text: str) -> set[tuple[str, ...]]:

@@ -11,31 +11,25 @@ import pytest
 from rag.generate import LlamaGenerator
 from rag.prompt import build_prompt, refusal
 from rag.types import Choices, Message
-from training.evidence.data import Example
+from training.evidence.data import Candidate, Example, read_examples, write_examples
 
+STEAM, TRADE = Candidate("Steam", ("Watt built.",)), Candidate("Trade", ("It grew.",))
 ANSWERABLE = Example(
-    "squad",
-    "Who sold engines?",
-    (("Steam", "Boulton sold engines."),),
-    (("Steam", "Watt built."), ("Trade", "It grew.")),
+    "squad", "Who sold engines?", 1, (Candidate("Steam", ("Boulton sold engines.", "Watt built."), (0,)), TRADE)
 )
-UNANSWERABLE = Example("squad", "Who burnt engines?", (), (("Steam", "Watt built."), ("Trade", "It grew.")))
+UNANSWERABLE = Example("squad", "Who burnt engines?", 1, (STEAM, TRADE))
 
 
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("examples")
     for name in ("train", "valid"):
-        made = [
-            {
-                "kind": "squad",
-                "question": f"What does Net{n} reach?",
-                "right": [[f"Net{n}", f"Net{n} reaches {n} points."]] if n % 4 else [],
-                "wrong": [[f"Net{n + 1}", f"Other{n} is a net."], [f"Net{n}", f"We release {n}."]],
-            }
-            for n in range(60)
-        ]
-        (folder / f"{name}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in made))
+        made = []
+        for n in range(60):
+            own = Candidate(f"Net{n}", (f"Net{n} reaches {n} points.", f"We release {n}."), (0,) if n % 4 else ())
+            other = Candidate(f"Net{n + 1}", (f"Other{n} is a net.",))
+            made.append(Example("squad", f"What does Net{n} reach?", 1, (own, other)))
+        write_examples(folder / f"{name}.jsonl", made)
     return folder
 
 
@@ -106,14 +100,13 @@ def test_trained_interrupted_exported_and_answering(examples: Path, tmp_path: Pa
 
 @pytest.mark.slow
 def test_prompt_is_tokenized_as_the_product_does(examples: Path, tmp_path: Path) -> None:
-    from training.evidence.train import read_examples
     from training.writer.data import _evidence
     from training.writer.export import write_gguf
     from training.writer.model import SHAPES, Decoder
     from training.writer.tokenizer import prompt_tokens, train_tokenizer
 
     asked = read_examples(examples / "train.jsonl")[1]
-    tokenizer = train_tokenizer([json.dumps(asked.right), "Answer the question. " * 50], SHAPES["tiny"].vocabulary)
+    tokenizer = train_tokenizer([repr(asked), "Answer the question. " * 50], SHAPES["tiny"].vocabulary)
     small = replace(SHAPES["tiny"], vocabulary=tokenizer.get_vocab_size())
     generator = LlamaGenerator(write_gguf(Decoder(small), tokenizer, tmp_path / "m.gguf", "m"), threads=1)
     evidence, _ = _evidence(asked, random.Random(1))

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from tokenizers import Tokenizer
 
-from rag.evidence import MOST_SENTENCES, line
-from rag.prompt import MOST_SHOWN, build_prompt, refusal
+from rag.compose import MOST_SENTENCES, line
+from rag.prompt import build_prompt, refusal
 from rag.trie import Walk
 from rag.types import Evidence, Paper
 from rag.untrusted import as_data
@@ -22,7 +22,7 @@ from training.writer.tokenizer import encode, prompt_tokens
 
 END = 0
 # A right sentence is this much likelier to stand early than a wrong one: what ranks the evidence is good, not perfect.
-_AHEAD = 0.6
+_AHEAD = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +93,19 @@ def sequences(
         if kind < shares[0]:
             yield write_example(example, tokenizer, rng, room)
         elif kind < sum(shares):
-            yield text_example(" ".join(sentence for _, sentence in example.wrong), tokenizer, room)
+            yield text_example(" ".join(example.passages[0].sentences), tokenizer, room)
         else:
             yield quote_example(example, tokenizer, rng, room)
 
 
-def _evidence(example: Example, rng: random.Random) -> tuple[list[Evidence], set[str]]:
-    """Its sentences as evidence, ranked about as well as the product ranks, and the right ones."""
-    right = {sentence for _, sentence in example.right}
-    candidates = list(dict.fromkeys([*example.right, *example.wrong]))
-    candidates.sort(key=lambda candidate: rng.random() + _AHEAD * (candidate[1] in right), reverse=True)
-    candidates = candidates[:MOST_SHOWN]
-    ranks = {title: rank for rank, title in enumerate(dict.fromkeys(title for title, _ in candidates), 1)}
-    papers = {
-        title: Paper(title, title, " ".join(sentence for other, sentence in candidates if other == title))
-        for title in ranks
-    }
-    return [
-        Evidence(ranks[title], papers[title], 1.0, sentence, 1.0, 1.0, 1.0) for title, sentence in candidates
-    ], right
+def _evidence(example: Example, rng: random.Random) -> tuple[list[Evidence], frozenset[str]]:
+    """The sentences of its passages as evidence, ranked about as well as the product ranks, and the right ones."""
+    right = frozenset(p.sentences[place] for p in example.passages for place in p.right)
+    passages = rng.sample(example.passages, len(example.passages))
+    found = [
+        Evidence(rank, Paper(str(rank), p.title, " ".join(p.sentences)), 1.0, sentence, 1.0, 1.0, 1.0)
+        for rank, p in enumerate(passages, 1)
+        for sentence in dict.fromkeys(p.sentences)
+    ]
+    found.sort(key=lambda item: rng.random() + _AHEAD * (item.sentence in right), reverse=True)
+    return found, right

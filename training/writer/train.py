@@ -22,8 +22,8 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.evidence.data import Example
-from training.evidence.train import rate, read_examples
+from training.evidence.data import Example, read_examples
+from training.evidence.train import rate
 from training.writer.data import Sequenced, quote_example, sequences
 from training.writer.export import compare, quantize, write_gguf
 from training.writer.model import SHAPES, Decoder, start_embeddings
@@ -148,7 +148,9 @@ def _tokenizer(path: Path, examples: Sequence[Example], settings: Settings) -> T
     """The vocabulary of the run, learnt once."""
     if not path.exists():
         chosen = random.Random(settings.seed).sample(examples, min(_TOKENIZED, len(examples)))
-        texts = (text for e in chosen for text in (e.question, *(" ".join(pair) for pair in (*e.right, *e.wrong))))
+        texts = (
+            text for e in chosen for text in (e.question, *(" ".join((p.title, *p.sentences)) for p in e.passages[:2]))
+        )
         train_tokenizer(texts, SHAPES[settings.size].vocabulary).save(str(path))
     return Tokenizer.from_file(str(path))
 
