@@ -65,7 +65,8 @@ class Block(nn.Module):
         a = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         x = x + self.attn_output(a.transpose(1, 2).reshape(batch, length, width))
         h = self.ffn_norm(x)
-        return x + self.ffn_down(F.silu(self.ffn_gate(h)) * self.ffn_up(h))
+        x = x + self.ffn_down(F.silu(self.ffn_gate(h)) * self.ffn_up(h))
+        return x
 
 
 class Decoder(nn.Module):
@@ -122,5 +123,5 @@ def _turns(length: int, size: int, device: torch.device) -> Tensor:
 
 
 def _turned(x: Tensor, turns: Tensor) -> Tensor:
-    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
+    pairs = torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))
     return torch.view_as_real(pairs * turns).flatten(-2).type_as(x)
