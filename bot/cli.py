@@ -114,6 +114,11 @@ def _parser() -> argparse.ArgumentParser:
     chat = command("chat", _chat, "Ask one question after another; follow-ups are understood.")
     chat.add_argument("--model", metavar="PATH", help="a GGUF, or none for no model (FOOTNOTE_MODEL)")
 
+    models = command("models", _models, "List larger language models, download one, or say which to use.")
+    models.add_argument("what", choices=("list", "pull", "use"))
+    models.add_argument("name", nargs="?", metavar="NAME", help="of a model in the list; for use also a GGUF's path")
+    models.add_argument("--json", action="store_true", help="print JSON")
+
     evaluate = command("eval", _evaluate, "Answer a question set and print how well it went.")
     evaluate.add_argument(
         "questions", type=Path, metavar="QUESTIONS", help="JSON lines with questions and gold answers"
@@ -121,11 +126,6 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--model", metavar="PATH", help="a GGUF, or none for no model (FOOTNOTE_MODEL)")
     evaluate.add_argument("--json", action="store_true", help="print the figures as JSON")
     evaluate.add_argument("--report", type=Path, metavar="FILE", help="write one HTML page with plots to FILE")
-
-    models = command("models", _models, "List larger language models, download one, or say which to use.")
-    models.add_argument("what", choices=("list", "pull", "use"))
-    models.add_argument("name", nargs="?", metavar="NAME", help="of a model in the list; for use also a GGUF's path")
-    models.add_argument("--json", action="store_true", help="print JSON")
 
     status = command("status", _status, "Show the store, the models and the settings in effect.")
     status.add_argument("--json", action="store_true", help="print it as JSON")
@@ -230,6 +230,28 @@ def _chat(arguments: argparse.Namespace) -> int:
     return chat(lambda: Answerer(shelf.retriever(), generator, settings.top_k, settings.max_tokens))
 
 
+def _models(arguments: argparse.Namespace) -> int:
+    from bot.models import listing, listing_text, pull, use
+    from rag.models import machine_memory_gb
+
+    if (arguments.what == "list") == bool(arguments.name):
+        raise QuestionError("pull and use take a NAME, list takes none.", "Run: footnote models list")
+    if arguments.what == "list":
+        listed = listing(_settings(arguments), machine_memory_gb())
+        print(json.dumps(listed) if arguments.json else listing_text(listed))
+        return ANSWERED
+    path = (pull if arguments.what == "pull" else use)(arguments.name)
+    if arguments.json:
+        print(json.dumps({"schema": 1, "path": str(path)}))
+    elif arguments.what == "pull":
+        print(f"{path} is here. To answer with it: footnote models use {arguments.name}")
+    else:
+        print(f"{path} is in .env as FOOTNOTE_MODEL.")
+        if "FOOTNOTE_MODEL" in os.environ:
+            _note("FOOTNOTE_MODEL is also set in the environment, which wins over .env.")
+    return ANSWERED
+
+
 def _evaluate(arguments: argparse.Namespace) -> int:
     from bot.progress import progress_on
     from bot.report import evaluation_html, evaluation_json, evaluation_text
@@ -250,28 +272,6 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         except OSError as exc:
             raise FootnoteError(f"Cannot write {arguments.report}: {exc.strerror}.", "Name another --report.") from exc
     print(json.dumps(evaluation_json(outcomes)) if arguments.json else evaluation_text(outcomes))
-    return ANSWERED
-
-
-def _models(arguments: argparse.Namespace) -> int:
-    from bot.models import listing, listing_text, pull, use
-    from rag.models import machine_memory_gb
-
-    if (arguments.what == "list") == bool(arguments.name):
-        raise QuestionError("pull and use take a NAME, list takes none.", "Run: footnote models list")
-    if arguments.what == "list":
-        listed = listing(_settings(arguments), machine_memory_gb())
-        print(json.dumps(listed) if arguments.json else listing_text(listed))
-        return ANSWERED
-    path = (pull if arguments.what == "pull" else use)(arguments.name)
-    if arguments.json:
-        print(json.dumps({"schema": 1, "path": str(path)}))
-    elif arguments.what == "pull":
-        print(f"{path} is here. To answer with it: footnote models use {arguments.name}")
-    else:
-        print(f"{path} is in .env as FOOTNOTE_MODEL.")
-        if "FOOTNOTE_MODEL" in os.environ:
-            _note("FOOTNOTE_MODEL is also set in the environment, which wins over .env.")
     return ANSWERED
 
 

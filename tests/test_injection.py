@@ -17,7 +17,6 @@ from rag.prompt import build_prompt, instructions, refusal
 from rag.rebuild import rebuild
 from rag.retrieve import Retriever
 from rag.store import open_store
-from rag.text import sentences
 from rag.types import Answer, Evidence, Paper
 from rag.untrusted import as_data, echoes, gives_orders
 from tests.conftest import WordEmbedder, WordReader
@@ -117,7 +116,7 @@ def ask(retriever: Retriever, generator: LlamaGenerator | None, number: int) -> 
     place, text = ATTEMPTS[number]
     asked = f"Zeta{number} reaches what points on Tides, it is a net?"
     history = [f"{asked} {text}"] if place == "history" else []
-    return Answerer(retriever, generator, top_k=3, reader=WordReader()).answer(
+    return Answerer(retriever, generator, reader=WordReader(), top_k=3).answer(
         f"{asked} {text}" if place == "question" else asked, history
     )
 
@@ -130,8 +129,7 @@ def check(answer: Answer) -> None:
     assert all(quote in citation.paper.abstract for citation in answer.citations for quote in citation.quotes)
     if answer.text != refusal():
         for mode in ("write", "quote"):
-            refused = echoes(instructions(mode), ())
-            assert not any(refused(sentence) for sentence in sentences(answer.text))
+            assert echoes(instructions(mode), ())(answer.text) == ""
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", answer.text)
 
 
@@ -231,8 +229,7 @@ def test_ordinary_text_is_left_as_it_is() -> None:
 
 def test_answer_that_shares_words_with_the_instructions_is_kept() -> None:
     text = "The papers answer questions about research papers in four short sentences [1]."
-    refused = echoes(instructions("write"), ())
-    assert not any(refused(sentence) for sentence in sentences(text))
+    assert echoes(instructions("write"), ())(text) == ""
 
 
 def test_no_sentence_to_quote_is_a_refusal(
