@@ -135,7 +135,7 @@ def test_forgetting_leaves_nothing_in_the_file(sessions: Sessions, answer: Answe
     assert sessions.forget_person("discord", "u") == 2
     assert sessions.recent() == []
     assert b"secret" not in sessions.path.read_bytes()
-    with pytest.raises(SessionError, match="no longer holds the conversation"):
+    with pytest.raises(SessionError, match="is no longer in"):
         sessions.append(mine.id, answer)
 
 
