@@ -5,6 +5,7 @@
     │   └── ModelError         a GGUF or an embedding model that cannot be loaded or is too small
     ├── QuestionError          the question itself cannot be asked (empty, far too long)
     ├── DumpError              nothing readable where a dump should be
+    ├── SessionError           conversations that cannot be kept or found
     └── StoreError             the vector store cannot serve
         ├── StoreMissing       there is none yet
         ├── StoreIncompatible  it was built with other embeddings, or by another version
@@ -44,6 +45,10 @@ class QuestionError(FootnoteError):
 
 class DumpError(FootnoteError):
     """Nothing readable where a dump should be."""
+
+
+class SessionError(FootnoteError):
+    """Conversations that cannot be kept or found."""
 
 
 class StoreError(FootnoteError):

@@ -57,6 +57,10 @@ class Settings(BaseSettings):
     temperature: float = Field(0.0, ge=0.0, le=2.0, description="0 always takes the likeliest token.")
     seed: int = Field(0, ge=0, description="Of the draws made with a temperature above 0.")
 
+    sessions: Path = Field(
+        Path(""), description="File that keeps conversations; empty for footnote/sessions.db in your data folder."
+    )
+
     discord_token: SecretStr = Field(SecretStr(""), description="Token of the Discord bot.")
     discord_api_base: str = Field("", description="For tests against a local Discord; loopback only.")
     discord_gateway: str = Field("", description="For tests against a local Discord; loopback only.")
@@ -82,6 +86,14 @@ class Settings(BaseSettings):
         if self.model.lower() == "none":
             return None
         return Path(self.model).expanduser() if self.model else _bundled_model()
+
+    @property
+    def sessions_path(self) -> Path:
+        """The file that keeps conversations. Your data folder is XDG_DATA_HOME, or else ~/.local/share."""
+        if self.sessions != Path(""):
+            return self.sessions.expanduser()
+        data = Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser()
+        return data / "footnote" / "sessions.db"
 
 
 def load_settings(**given: object) -> Settings:

@@ -55,11 +55,12 @@ class WordEmbedder:
 
 @pytest.fixture(autouse=True)
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run in an empty folder without settings, so that nobody's .env or store is read."""
+    """Run in an empty folder without settings, so that nobody's .env, store or conversations are read."""
     monkeypatch.chdir(tmp_path)
     for name in list(os.environ):
         if name.startswith("FOOTNOTE_"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
 
 
 @pytest.fixture

@@ -46,7 +46,8 @@ ORDER = [
     {"rag.dumps"},
     {"rag.rebuild", "rag.retrieve", "rag.evidence"},
     {"rag.answer", "rag.shelf"},
-    {"bot.render", "bot.progress"},
+    {"bot.render", "bot.progress", "bot.records"},
+    {"bot.sessions"},
     {"bot.status", "bot.repl"},
     {"bot.cli"},
 ]
