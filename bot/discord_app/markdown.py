@@ -89,9 +89,13 @@ def _unicode(tex: str) -> str:
     while tex != before:  # from the innermost braces outwards
         before = tex
         tex = re.sub(r"\\mathbb *\{?([A-Z])\}?", lambda match: _DOUBLE_STRUCK.get(match[1], match[1]), tex)
-        tex = re.sub(r"\\[dt]?frac *\{([^{}]*)\} *\{([^{}]*)\}", lambda m: f"{_bracketed(m[1])}/{_bracketed(m[2])}", tex)
+        tex = re.sub(
+            r"\\[dt]?frac *\{([^{}]*)\} *\{([^{}]*)\}", lambda m: f"{_bracketed(m[1])}/{_bracketed(m[2])}", tex
+        )
         tex = re.sub(r"\\sqrt *\{([^{}]*)\}", lambda match: "√" + _bracketed(match[1]), tex)
-        tex = re.sub(r"\\(?:math[a-z]+|text[a-z]*|operatorname\*?|boldsymbol|bm|hat|bar|tilde|vec) *\{([^{}]*)\}", r"\1", tex)
+        tex = re.sub(
+            r"\\(?:math[a-z]+|text[a-z]*|operatorname\*?|boldsymbol|bm|hat|bar|tilde|vec) *\{([^{}]*)\}", r"\1", tex
+        )
         tex = re.sub(r"\^(?:\{([^{}]*)\}|([^\s\\{}]))", lambda m: _shifted("^", m[1] or m[2] or "", _RAISED), tex)
         tex = re.sub(r"_(?:\{([^{}]*)\}|([^\s\\{}]))", lambda m: _shifted("_", m[1] or m[2] or "", _LOWERED), tex)
         tex = re.sub(r"\\([A-Za-z]+)", lambda match: _SYMBOLS.get(match[1], match.group()), tex)
@@ -135,7 +139,9 @@ def _columns(lines: Sequence[str]) -> str:
     rows = [(row + [""] * len(head))[: len(head)] for row in [head, *body]]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     if sum(widths) + 2 * (len(widths) - 1) > _WIDEST_TABLE:
-        return "\n".join("- " + "; ".join(f"{name}: {cell}" for name, cell in zip(head, row, strict=True)) for row in rows[1:])
+        return "\n".join(
+            "- " + "; ".join(f"{name}: {cell}" for name, cell in zip(head, row, strict=True)) for row in rows[1:]
+        )
     aligned = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return code_block("\n".join([aligned[0], "  ".join("─" * width for width in widths), *aligned[1:]]))
 
