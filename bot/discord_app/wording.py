@@ -41,7 +41,7 @@ Managers of the server: `/status`, `/reindex`, `/config`."""
 def waiting(place: int, wait_s: float) -> str:
     """Where a question stands.
 
-    >>> waiting(1, 12)
+    >>> waiting(1, 13)
     '⏳ Next in the queue, in about 15 s.'
     """
     where = "Next in the queue" if place == 1 else f"Number {place} in the queue"
