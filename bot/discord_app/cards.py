@@ -222,7 +222,8 @@ def _with_bold(abstract: str, quotes: Iterable[str]) -> str:
 
 def _whole_lines(text: str) -> str:
     """As many lines as fit into a card."""
-    lines, length = [], 0
+    lines: list[str] = []
+    length = 0
     for line in text.split("\n"):
         length += len(line) + 1
         if length > _LONGEST_CARD:

@@ -57,7 +57,7 @@ _ASKED = ", ".join(field.name for field in fields(Asked))
 
 
 class Kept:
-    """The file at `path`, made if it is missing, readable by its owner only. Raises SessionError if it cannot be used."""
+    """The file at `path`, readable by its owner only. Raises SessionError if it cannot be used."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

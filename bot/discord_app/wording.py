@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from bot.queue import QueueRefused
+from bot.discord_app.rules import Rules
+from bot.queue import Limits, QueueRefused
 from rag.types import Answer
 
 READING = "📖 Reading the papers…"
@@ -23,6 +24,7 @@ NO_CITATIONS = "No answer here cites a paper yet."
 NO_PAPER = "There is no such paper on the shelf. Pick one of the titles offered while you type."
 NOTHING_TO_CHECK = "That message has no sentence to check."
 ALREADY_SHORT = "It is as short as it can be:"
+CHOOSE_SOURCE = "Papers and their evidence"
 THANKS = "Thank you, that is noted."
 BAD_TITLE = "What was wrong?"
 BAD_LABEL = "Kept with question and answer, to measure it"
@@ -127,3 +129,14 @@ def reindexed(report: dict[str, Any]) -> str:
 def status(facts: dict[str, Any]) -> str:
     """The bot's state for managers."""
     return "\n".join(f"**{name}** {value}" for name, value in facts.items())
+
+
+def rules(rules: Rules, limits: Limits) -> str:
+    """What a server's managers decided."""
+    channels = ", ".join(f"<#{channel}>" for channel in rules.channels) or "all"
+    roles = ", ".join(f"<@&{role}>" for role in rules.roles) or "everybody"
+    return (
+        f"**Channels** {channels}\n**Roles** {roles}\n"
+        f"**Waiting questions** {limits.waiting_per_person} a person, {limits.waiting_per_server} in this server\n"
+        f"**Model named** {'yes' if rules.show_model else 'no'}"
+    )
