@@ -114,6 +114,18 @@ def _parser() -> argparse.ArgumentParser:
     chat = command("chat", _chat, "Ask one question after another; follow-ups are understood.")
     chat.add_argument("--model", metavar="PATH", help="a GGUF, or none for no model (FOOTNOTE_MODEL)")
 
+    discord = command("discord", _discord, "Answer in Discord; docs/discord.md says how to set it up.")
+    discord.add_argument("--model", metavar="PATH", help="a GGUF, or none for no model (FOOTNOTE_MODEL)")
+    discord.add_argument("--feedback", action="store_true", help="print the rated answers as JSON lines, and leave")
+    discord.add_argument(
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="PATH",
+        default=[Path("seeds")],
+        help="what /reindex reads (default: seeds/)",
+    )
+
     status = command("status", _status, "Show the store, the models and the settings in effect.")
     status.add_argument("--json", action="store_true", help="print it as JSON")
     return parser
@@ -215,6 +227,18 @@ def _chat(arguments: argparse.Namespace) -> int:
     shelf.retriever()
     generator = _generator(settings)
     return chat(lambda: Answerer(shelf.retriever(), generator, settings.top_k, settings.max_tokens))
+
+
+def _discord(arguments: argparse.Namespace) -> int:
+    from bot.discord_app.kept import Kept, kept_path
+    from bot.discord_app.service import run
+
+    settings = _settings(arguments)
+    if arguments.feedback:
+        for row in Kept(kept_path(settings)).feedback():
+            print(json.dumps(row))
+        return ANSWERED
+    return run(settings, arguments.paths, lambda: _embedder(settings), lambda: _generator(settings))
 
 
 def _status(arguments: argparse.Namespace) -> int:

@@ -62,6 +62,18 @@ class Settings(BaseSettings):
     )
 
     discord_token: SecretStr = Field(SecretStr(""), description="Token of the Discord bot.")
+    discord_read_messages: bool = Field(
+        True, description="Read messages in the bot's own threads; needs Discord's Message Content Intent."
+    )
+    discord_waiting_per_person: int = Field(2, ge=1, le=50, description="Questions of one person that may wait.")
+    discord_waiting_per_server: int = Field(20, ge=1, le=500, description="Questions of one server that may wait.")
+    discord_waiting: int = Field(50, ge=1, le=1000, description="Questions that may wait in all.")
+    discord_wait_s: float = Field(900.0, gt=0, description="Seconds until a waiting question is given up.")
+    discord_answer_s: float = Field(300.0, gt=0, description="Seconds until an answer is cut.")
+    discord_forget_days: float = Field(30.0, gt=0, description="Days until conversations and answers are forgotten.")
+    discord_log_text: bool = Field(False, description="Also log what was asked.")
+    discord_metrics_port: int = Field(0, ge=0, le=65_535, description="Port of /metrics for Prometheus; 0 for none.")
+    discord_metrics_host: str = Field("127.0.0.1", description="Address that /metrics is served on.")
     discord_api_base: str = Field("", description="For tests against a local Discord; loopback only.")
     discord_gateway: str = Field("", description="For tests against a local Discord; loopback only.")
 

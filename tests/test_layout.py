@@ -48,6 +48,14 @@ ORDER = [
     {"rag.answer", "rag.shelf"},
     {"bot.render", "bot.progress", "bot.records"},
     {"bot.sessions"},
+    {"bot.queue", "bot.discord_app.parsing", "bot.discord_app.markdown", "bot.discord_app.split"}
+    | {"bot.discord_app.bibtex", "bot.discord_app.watch", "bot.discord_app.logs", "bot.discord_app.library"},
+    {"bot.discord_app.rules", "bot.discord_app.reindex"},
+    {"bot.discord_app.wording", "bot.discord_app.kept"},
+    {"bot.discord_app.cards"},
+    {"bot.discord_app.asking"},
+    {"bot.discord_app.client"},
+    {"bot.discord_app.service"},
     {"bot.status", "bot.repl"},
     {"bot.cli"},
 ]
@@ -58,8 +66,11 @@ ONLY_IMPORTER = {
     "bm25s": "rag.lexical",
     "pydantic_settings": "rag.settings",
     "prompts": "rag.prompt",
+    "discord": "bot.discord_app.client",
 }
 HEAVY = {
+    "aiohttp",
+    "discord",
     "chromadb",
     "llama_cpp",
     "sentence_transformers",
@@ -76,7 +87,7 @@ def modules() -> dict[str, Path]:
     found = {}
     for path in [*ROOT.glob("rag/**/*.py"), *ROOT.glob("bot/**/*.py")]:
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        if name not in {"rag", "bot"}:
+        if name not in {"rag", "bot", "bot.discord_app"}:
             found[name] = path
     return found
 

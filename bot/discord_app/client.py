@@ -497,7 +497,7 @@ def _add_manager_commands(client: FootnoteClient) -> None:
     ) -> None:
         server = interaction.guild_id or 0
         before = Rules() if reset else await desk.off_loop(desk.kept.rules, server)
-        rules = before.with_toggled(channel and channel.id, role and role.id)
+        rules = before.with_toggled(channel.id if channel else None, role.id if role else None)
         rules = replace(
             rules,
             waiting_per_person=waiting_per_person or rules.waiting_per_person,

@@ -19,6 +19,7 @@ from typing import Any
 from bot.discord_app.rules import Rules
 from bot.records import to_answer, to_record
 from rag.errors import SessionError
+from rag.settings import Settings
 from rag.types import Answer
 
 _SECONDS_A_DAY = 86_400
@@ -54,6 +55,11 @@ class Asked:
 
 
 _ASKED = ", ".join(field.name for field in fields(Asked))
+
+
+def kept_path(settings: Settings) -> Path:
+    """The bot's file, beside the conversations."""
+    return settings.sessions_path.with_name("discord.db")
 
 
 class Kept:
