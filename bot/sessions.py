@@ -201,11 +201,11 @@ class Sessions:
         """Remove every conversation of a person on a surface; returns how many."""
         return self._forget("surface = ? AND person = ?", surface, person)
 
-    def forget_older(self, days: float) -> int:
-        """Remove what was not changed for so many days; returns how many."""
-        return self._forget("at < ?", time.time() - days * _SECONDS_A_DAY)
+    def forget_older(self, days: float, surface: str | None = None) -> int:
+        """Remove what was not changed for so many days, of one surface if it is given; returns how many."""
+        return self._forget("at < ?1 AND (?2 IS NULL OR surface = ?2)", time.time() - days * _SECONDS_A_DAY, surface)
 
-    def _forget(self, where: str, *values: str | float) -> int:
+    def _forget(self, where: str, *values: str | float | None) -> int:
         with self._transaction() as database:
             return database.execute(f"DELETE FROM conversations WHERE {where}", values).rowcount
 

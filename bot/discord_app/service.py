@@ -176,7 +176,7 @@ async def _keep_house(desk: Desk, days: float) -> None:
     """Forget what is older than it may be; until cancelled."""
     while True:
         with contextlib.suppress(SessionError):
-            await desk.off_loop(desk.sessions.forget_older, days)
+            await desk.off_loop(desk.sessions.forget_older, days, "discord")
             await desk.off_loop(desk.kept.forget_older, days)
         await asyncio.sleep(_HOUSEKEEPING_S)
 
@@ -215,7 +215,7 @@ def _facts(desk: Desk, engine: Engine, latency_s: float) -> dict[str, Any]:
         "Model": engine.model,
         "Queue": f"{len(desk.queue.order())} waiting, {'one' if desk.queue.running else 'none'} being answered",
         "Questions": ", ".join(f"{count} {state}" for state, count in sorted(watch.ended.items())) or "none yet",
-        "Event loop": f"at most {watch.lag_s(0.99) * 1000:.0f} ms late (99 of 100), worst {watch.worst_lag_s * 1000:.0f}",
+        "Event loop": f"{watch.lag_s(0.99) * 1000:.0f} ms late (99 of 100), at worst {watch.worst_lag_s * 1000:.0f}",
         "Discord": f"heartbeat {latency_s * 1000:.0f} ms, {watch.disconnects} disconnects",
         "Memory": f"{_memory_bytes() / 2**20:.0f} MiB",
     }
