@@ -44,6 +44,8 @@ from rag.errors import ConfigurationError, FootnoteError
 from rag.types import Answer
 
 _log = logging.getLogger(__name__)
+# Nobody talks to this bot; discord.py need not say that it lacks what talking takes.
+discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
 
 # An interaction's token lives 15 minutes; the last one is left for a request under way.
 _TOKEN_LIFE = timedelta(minutes=14)

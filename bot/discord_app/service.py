@@ -201,6 +201,7 @@ def _metrics_text(desk: Desk) -> str:
         "worst_loop_lag_seconds": desk.watch.worst_lag_s,
         "disconnects": desk.watch.disconnects,
         "threads": threading.active_count(),
+        "tasks": len(asyncio.all_tasks()),
         "memory_bytes": _memory_bytes(),
     }
     return metrics_text(values, {"questions": ("state", desk.watch.ended), "requests": ("status", desk.watch.requests)})
