@@ -21,7 +21,7 @@ T = TypeVar("T")
 Json = dict[str, Any]
 
 TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GhIjKl.a-secret-that-nobody-may-ever-read-0"
-APPLICATION, BOT, GUILD, ROLE = 100, 101, 200, 500
+APPLICATION, BOT, OTHER_BOT, GUILD, ROLE = 100, 101, 102, 200, 500
 GENERAL, OTHER = 300, 301
 ADA, BEN, MANAGER = 401, 402, 499
 EPOCH_MS = 1_420_070_400_000
@@ -232,7 +232,6 @@ class DiscordServer:
             return web.Response(status=503)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        self._socket = socket
         await socket.send_json({"op": 10, "d": {"heartbeat_interval": self.heartbeat_ms}, "s": None, "t": None})
         beat = time.monotonic()
         async for message in socket:
@@ -263,6 +262,7 @@ class DiscordServer:
             await socket.close(code=4014)
             return
         self._session, self._log, self._sequence = f"session-{self._id()}", [], 0
+        self._socket = socket
         ready = {
             "v": 10,
             "user": _user(BOT),
@@ -290,8 +290,12 @@ class DiscordServer:
         if wanted["session_id"] != self._session:
             await socket.send_json({"op": 9, "d": False, "s": None, "t": None})
             return
-        for event in [event for event in self._log if event["s"] > (wanted["seq"] or 0)]:
-            await socket.send_json(event)
+        seen = wanted["seq"] or 0
+        while missed := [event for event in self._log if event["s"] > seen]:
+            for event in missed:
+                await socket.send_json(event)
+            seen = missed[-1]["s"]
+        self._socket = socket
         await self._dispatch("RESUMED", {})
         with self.changed:
             self.resumes += 1
@@ -612,7 +616,7 @@ def _user(number: int) -> Json:
         "discriminator": "0",
         "global_name": name,
         "avatar": None,
-        "bot": number == BOT,
+        "bot": number in (BOT, OTHER_BOT),
     }
 
 

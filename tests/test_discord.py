@@ -19,10 +19,10 @@ from tests.discord_bot import BotProcess, free_port
 from tests.discord_server import (
     ADA,
     BEN,
-    BOT,
     GENERAL,
     MANAGER,
     OTHER,
+    OTHER_BOT,
     ROLE,
     DiscordServer,
     Interaction,
@@ -123,7 +123,7 @@ def test_direct_message_is_answered(discord: DiscordServer, bot: BotProcess) -> 
     channel = discord.direct(BEN)
     discord.say(QUESTION, user=BEN, channel=channel)
     message = last_in(discord, channel)
-    assert message["message_reference"]["channel_id"] == str(channel)
+    assert message["message_reference"]["channel_id"] == channel
     assert message["shown"][0] == wording.ACKNOWLEDGED
 
 
@@ -168,7 +168,7 @@ def test_mention_is_answered_in_the_channel_where_threads_are_not_allowed(
     said = discord.say(QUESTION, channel=OTHER, mention=True)
     message = last_in(discord, OTHER, before)
     discord.refuse_threads = False
-    assert message["message_reference"]["message_id"] == said["id"]
+    assert message["message_reference"]["message_id"] == int(said["id"])
 
 
 def test_reply_to_the_bot_is_a_question(discord: DiscordServer, answer: Json) -> None:
@@ -182,7 +182,7 @@ def test_what_is_not_for_the_bot_is_left_alone(discord: DiscordServer, bot: BotP
     said = discord.say("who won the match?")
     discord.say("nobody did", user=BEN, reply_to=said)
     discord.say("I think so too", user=BEN, channel=thread, reply_to=said)
-    discord.say("I am a bot", user=BOT)
+    discord.say("what is attention?", user=OTHER_BOT, mention=True)
     discord.answered(discord.slash("ask", question=QUESTION))  # events are handled in order
     assert len(bot.logged("asked")) == asked + 1
 
@@ -396,7 +396,7 @@ def test_failed_reindex_says_why_and_the_papers_of_before_serve(
 
 
 def test_config_limits_channels_and_roles_and_hides_the_model(discord: DiscordServer, bot: BotProcess) -> None:
-    def configure(**options: object) -> str:
+    def configure(**options: Any) -> str:
         return str(whispered(discord, discord.slash("config", user=MANAGER, **options))["content"])
 
     assert "<#300>" in configure(channel=str(GENERAL), show_model=False)
@@ -523,7 +523,7 @@ def test_hundred_questions_of_twenty_people_each_end_once_and_fairly(discord: Di
         assert question.followups == [] or is_final(question.followups[-1])
     discord.until(lambda: len(bot.logged("ended")) >= seen + 100, "all logged")
     ended = bot.logged("ended")[seen:]
-    assert Counter(line["person"] for line in ended) == {person: 5 for person in people}
+    assert Counter(line["person"] for line in ended) == dict.fromkeys(people, 5)
     assert {line["state"] for line in ended} == {"done"}
     # While somebody has questions waiting, nobody else is served more often than they are, but for the one under way.
     served: Counter[int] = Counter()

@@ -149,7 +149,9 @@ class Desk:
             del self._jobs[asked.id]
         self.watch.ended[str(job.state)] += 1
         _log.info("ended", extra={"fields": self._described(asked) | {"state": str(job.state)} | _figures(job.result)})
-        if job.state is State.FAILED:
+        if isinstance(job.error, FootnoteError):
+            _log.warning("not answered", extra={"fields": {"question_id": asked.id, "why": str(job.error)}})
+        elif job.error is not None:
             _log.error("failed", extra={"fields": {"question_id": asked.id}}, exc_info=job.error)
         if job.result is not None and asked.id not in self._forgotten:
             with contextlib.suppress(SessionError):
