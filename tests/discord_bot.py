@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.discord_server import TOKEN, DiscordServer
+from tests.discord_server import PATIENCE_S, TOKEN, DiscordServer
 
 Json = dict[str, Any]
 
@@ -27,7 +27,7 @@ class BotProcess:
     def __init__(
         self, folder: Path, discord: DiscordServer, store: Path, model: Path | str, **settings: object
     ) -> None:
-        self._folder = folder
+        self.folder = folder
         self._discord = discord
         given = {
             "discord_token": TOKEN,
@@ -61,7 +61,7 @@ class BotProcess:
         with self._printed.open("ab") as printed:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "bot.cli", "discord", "--", *map(str, paths)],
-                cwd=self._folder,
+                cwd=self.folder,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
@@ -90,7 +90,7 @@ class BotProcess:
     def wait(self) -> int:
         """Wait until it ends by itself."""
         assert self._process is not None
-        code = self._process.wait(60)
+        code = self._process.wait(PATIENCE_S)
         self.check_for_secrets()
         return code
 
@@ -106,7 +106,7 @@ class BotProcess:
 
     def check_for_secrets(self) -> None:
         """The token, and those of interactions, are in nothing it printed or keeps."""
-        for file in self._folder.iterdir():
+        for file in self.folder.iterdir():
             if file.is_file():
                 content = file.read_bytes()
                 assert TOKEN.encode() not in content, f"the token is in {file.name}"

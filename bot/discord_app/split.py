@@ -54,8 +54,9 @@ def _cut(text: str, longest: int) -> int:
     whole = [match.span() for match in _WHOLE.finditer(text, 0, longest + 400) if match.start() < longest]
     earliest = int(longest * (1 - _LOOK_BACK))
     for place in _PLACES:
-        cuts = [match.end() for match in place.finditer(text, earliest, longest)]
-        free = [cut for cut in cuts if not any(start < cut < end for start, end in whole)]
+        # A little further, so that a marker behind the last space is seen.
+        cuts = [match.end() for match in place.finditer(text, earliest, longest + 3)]
+        free = [cut for cut in cuts if cut <= longest and not any(start < cut < end for start, end in whole)]
         if free:
             return free[-1]
     inside = next((start for start, end in whole if start < longest < end), longest)
