@@ -42,9 +42,7 @@ def main() -> None:
                 flush=True,
             )
         code = bot.end()
-        print(
-            f"exit code {code}, {len(discord.violations)} requests that Discord would refuse, {discord.zombies} late beats"
-        )
+        print(f"exit code {code}, {len(discord.violations)} refusable requests, {discord.zombies} late heartbeats")
 
 
 if __name__ == "__main__":

@@ -215,7 +215,7 @@ class FootnoteClient(discord.Client):
     async def _reply_to(self, message: discord.Message, mentioned: bool, question: str) -> "tuple[int, PostedReply]":
         """Where to answer a message, acknowledged: in a new thread where the bot was mentioned in a channel."""
         if mentioned and question and isinstance(message.channel, discord.TextChannel):
-            with contextlib.suppress(discord.Forbidden, discord.NotFound):
+            with contextlib.suppress(Gone):  # threads are not allowed here
                 async with _sending():
                     thread = await message.create_thread(name=" ".join(question.split())[:_LONGEST_THREAD_NAME])
                     reply = PostedReply(self, thread.id)
