@@ -235,8 +235,9 @@ def _discord(arguments: argparse.Namespace) -> int:
 
     settings = _settings(arguments)
     if arguments.feedback:
-        for row in Kept(kept_path(settings)).feedback():
-            print(json.dumps(row))
+        with contextlib.closing(Kept(kept_path(settings))) as kept:
+            for row in kept.feedback():
+                print(json.dumps(row))
         return ANSWERED
     return run(settings, arguments.paths, lambda: _embedder(settings), lambda: _generator(settings))
 

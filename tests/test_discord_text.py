@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bot import cli
 from bot.discord_app import wording
 from bot.discord_app.bibtex import bibliography, entry
 from bot.discord_app.cards import (
@@ -312,6 +313,22 @@ def test_second_rating_replaces_the_first(tmp_path: Path) -> None:
         kept.rate("q1", 1, good, evaluation_row(answer_of(), "q1", good, reason))
     assert [(row["rating"], row["reason"]) for row in kept.feedback()] == [("bad", "wrong number")]
     kept.close()
+
+
+def test_feedback_is_printed_as_lines_for_an_evaluation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FOOTNOTE_SESSIONS", str(tmp_path / "sessions.db"))
+    kept = Kept(tmp_path / "discord.db")
+    kept.rate("q1", 1, False, evaluation_row(answer_of(), "q1", False, "wrong number"))
+    kept.close()
+    assert cli.main(["discord", "--feedback"]) == 0
+    assert json.loads(capsys.readouterr().out)["reason"] == "wrong number"
+
+
+def test_bot_without_a_token_ends_with_78_and_says_where_to_get_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["discord"]) == 78
+    assert "it is not set. Copy it from the application's page" in capsys.readouterr().err
 
 
 def test_log_lines_hold_fields_and_no_secret() -> None:
