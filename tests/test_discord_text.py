@@ -288,9 +288,8 @@ def test_rules_lower_limits_but_never_raise_them() -> None:
 
 def test_what_is_kept_survives_and_is_forgotten(tmp_path: Path) -> None:
     kept = Kept(tmp_path / "discord.db")
-    kept.accept(Asked("q1", "What?", 1, 2, 3, 100.0))
-    kept.accept(Asked("q2", "Who?", 1, 2, 3, 101.0))
-    kept.shown("q1", 77)
+    kept.accept(Asked("q1", "What?", 1, 2, 3, 100.0), 77)
+    kept.accept(Asked("q2", "Who?", 1, 2, 3, 101.0), None)
     kept.answered("q2", answer_of())
     kept.close_question("q2")
     again = Kept(tmp_path / "discord.db")  # as after a SIGKILL: nobody closed the first

@@ -56,8 +56,9 @@ class Reply(Protocol):
     async def finish(self, posts: Sequence[Post]) -> None:
         """Let it show the first of these, and further messages the others. Called again if it failed."""
 
-    async def message_id(self) -> int | None:
-        """Its id, once there is one."""
+    @property
+    def message_id(self) -> int | None:
+        """Its id; None if there is no message yet."""
 
 
 class Draft:
@@ -129,7 +130,7 @@ class Desk:
 
         try:
             history = await self.off_loop(self._history, asked)
-            await self.off_loop(self.kept.accept, asked)
+            await self.off_loop(self.kept.accept, asked, reply.message_id)
             job = self.queue.submit(
                 person,
                 server,
@@ -230,7 +231,7 @@ class Desk:
         nearest: Sequence[ScoredPaper] = ()
         with contextlib.suppress(FootnoteError):  # the job meets the same and explains it
             nearest = await self.look_up(self.library.nearest, asked.question, history)
-        shown, kept_message, slowed = Post(), False, 1.0
+        shown, slowed = Post(), 1.0
         loop = asyncio.get_running_loop()
         while not ended.is_set():
             post = self._progress(asked.id, job, draft, nearest)
@@ -239,9 +240,6 @@ class Desk:
                 with contextlib.suppress(Unreachable, Gone):
                     await reply.show(post)
                     shown = post
-            if not kept_message and (message := await reply.message_id()):
-                await self.off_loop(self.kept.shown, asked.id, message)
-                kept_message = True
             # An edit that took longer than its interval was rate limited, or Discord is slow: ask less of it.
             interval = _WRITING_S if job.state is State.RUNNING else _WAITING_S
             slowed = min(slowed * 2, _SLOWEST_S / _WRITING_S) if loop.time() - began > interval else slowed

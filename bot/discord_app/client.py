@@ -266,8 +266,9 @@ class PostedReply:
         self._message_id = message_id
         self._finished = 0
 
-    async def message_id(self) -> int | None:
-        """Its id, once there is one."""
+    @property
+    def message_id(self) -> int | None:
+        """Its id; None if there is no message yet."""
         return self._message_id
 
     async def show(self, post: Post) -> None:

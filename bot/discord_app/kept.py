@@ -82,14 +82,10 @@ class Kept:
         with self._lock:
             self._database.close()
 
-    def accept(self, asked: Asked) -> None:
-        """Keep a question that is about to wait."""
-        marks = ", ".join("?" * len(fields(Asked)))
-        self._run(f"INSERT INTO questions ({_ASKED}) VALUES ({marks})", *astuple(asked))
-
-    def shown(self, question_id: str, message: int) -> None:
-        """Keep which message replies to it."""
-        self._run("UPDATE questions SET message = ? WHERE id = ?", message, question_id)
+    def accept(self, asked: Asked, message: int | None) -> None:
+        """Keep a question that is about to wait, and the message that will reply to it, if there is one."""
+        marks = ", ".join("?" * (len(fields(Asked)) + 1))
+        self._run(f"INSERT INTO questions ({_ASKED}, message) VALUES ({marks})", *astuple(asked), message)
 
     def answered(self, question_id: str, answer: Answer) -> None:
         """Keep what it got; its final reply is still to be shown."""
