@@ -126,6 +126,14 @@ def _parser() -> argparse.ArgumentParser:
         help="what /reindex reads (default: seeds/)",
     )
 
+    evaluate = command("eval", _evaluate, "Answer a question set and print how well it went.")
+    evaluate.add_argument(
+        "questions", type=Path, metavar="QUESTIONS", help="JSON lines with questions and gold answers"
+    )
+    evaluate.add_argument("--model", metavar="PATH", help="a GGUF, or none for no model (FOOTNOTE_MODEL)")
+    evaluate.add_argument("--json", action="store_true", help="print the figures as JSON")
+    evaluate.add_argument("--report", type=Path, metavar="FILE", help="write one HTML page with plots to FILE")
+
     status = command("status", _status, "Show the store, the models and the settings in effect.")
     status.add_argument("--json", action="store_true", help="print it as JSON")
     return parser
@@ -241,6 +249,28 @@ def _discord(arguments: argparse.Namespace) -> int:
         return ANSWERED
     return run(settings, arguments.paths, lambda: _embedder(settings), lambda: _generator(settings))
 
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from bot.progress import progress_on
+    from bot.report import evaluation_html, evaluation_json, evaluation_text
+    from rag.evaluate import outcome, read_questions
+
+    questions = read_questions(arguments.questions)
+    answerer = _answerer(_settings(arguments))
+    outcomes = []
+    progress = progress_on(sys.stderr)
+    with contextlib.closing(progress):
+        for asked in questions:
+            outcomes.append(outcome(asked, answerer.answer(asked.question, asked.history)))
+            progress("answer", len(outcomes), len(questions))
+    if arguments.report:
+        page = evaluation_html(outcomes, arguments.questions.name)
+        try:
+            arguments.report.write_text(page, encoding="utf-8")
+        except OSError as exc:
+            raise FootnoteError(f"Cannot write {arguments.report}: {exc.strerror}.", "Name another --report.") from exc
+    print(json.dumps(evaluation_json(outcomes)) if arguments.json else evaluation_text(outcomes))
+    return ANSWERED
+
 
 def _status(arguments: argparse.Namespace) -> int:
     from bot.render import error_json
@@ -287,6 +317,7 @@ def _generator(settings: "Settings") -> "LlamaGenerator | None":
         gpu_layers=settings.gpu_layers,
         temperature=settings.temperature,
         seed=settings.seed,
+        mode=settings.mode,
     )
 
 

@@ -8,6 +8,7 @@ import difflib
 import ipaddress
 import os
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -46,6 +47,9 @@ class Settings(BaseSettings):
 
     model: str = Field(
         "", description="Path of a GGUF; none for answers without a model; empty for the bundled one, if there is one."
+    )
+    mode: Literal["auto", "quote", "write"] = Field(
+        "auto", description="How a model answers: in sentences it chooses from the evidence, or in its own words."
     )
     gpu_layers: int = Field(-1, ge=-1, description="Layers of the model to run on a GPU; -1 for all.")
     n_ctx: int = Field(

@@ -37,6 +37,7 @@ class BotProcess:
             "model": model,
             "sessions": folder / "sessions.db",
             "threads": 1,
+            "mode": "write",
             **settings,
         }
         names = {f"FOOTNOTE_{name.upper()}": str(value) for name, value in given.items()}

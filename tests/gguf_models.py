@@ -35,6 +35,7 @@ MERGED = [
     "é",
     "[CLS]",
 ]
+_SENTENCEPIECE = [*SPECIAL, "<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", "t", "h", "e", "th", "the", "."]
 
 
 def write_gguf(
@@ -47,9 +48,13 @@ def write_gguf(
     seed: int = 0,
     template: str | None = CHAT_TEMPLATE,
     bias: dict[str, float] | None = None,
+    sentencepiece: bool = False,
 ) -> Path:
-    """Write a model of `vocabulary` tokens to `path`. `bias` makes tokens likelier, by their text."""
-    tokens = _tokens(vocabulary)
+    """Write a model of `vocabulary` tokens to `path`. `bias` makes tokens likelier, by their text.
+
+    With `sentencepiece` its tokenizer is of Llama 2's kind, which puts a blank before every text.
+    """
+    tokens = _SENTENCEPIECE if sentencepiece else _tokens(vocabulary)
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("noise")
     writer.add_context_length(context)
@@ -60,13 +65,18 @@ def write_gguf(
     writer.add_head_count_kv(2)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_vocab_size(len(tokens))
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
+    kinds = [gguf.TokenType.CONTROL] * len(SPECIAL) + [gguf.TokenType.NORMAL] * (len(tokens) - len(SPECIAL))
+    if sentencepiece:
+        kinds[2:259] = [gguf.TokenType.UNKNOWN] + [gguf.TokenType.BYTE] * 256
+        writer.add_tokenizer_model("llama")
+        writer.add_token_scores([0.0] * len(tokens))
+        writer.add_unk_token_id(2)
+    else:
+        writer.add_tokenizer_model("gpt2")
+        writer.add_tokenizer_pre("gpt-2")
+        writer.add_token_merges(["t h", "th e"])
     writer.add_token_list(tokens)
-    writer.add_token_types(
-        [gguf.TokenType.CONTROL] * len(SPECIAL) + [gguf.TokenType.NORMAL] * (len(tokens) - len(SPECIAL))
-    )
-    writer.add_token_merges(["t h", "th e"])
+    writer.add_token_types(kinds)
     writer.add_eos_token_id(0)
     writer.add_add_bos_token(False)
     if template is not None:

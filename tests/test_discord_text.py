@@ -56,7 +56,7 @@ def answer_of(text: str = "It reaches 71.5% [1]. It is loved [2].", abstained: b
     )
     return Answer(
         "What?", "What?", text, abstained, "No paper is close." if abstained else None, () if abstained else claims,
-        () if abstained else citations, (), (ScoredPaper(PAPER, 1, 1, 1, 1), ScoredPaper(OTHER, 1, 1, 2, 2)), evidence,
+        () if abstained else citations, (), (ScoredPaper(PAPER, 1, 1, 1, 1), ScoredPaper(OTHER, 1, 1, 2, 2)), evidence, 0.9,
         "write", "tiny", "gen-1", "stop", Timings(total_ms=900),
     )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """What is looked up on the shelf without the language model: nearest papers, titles, checks.
 
 Everything here takes milliseconds and blocks, so it is called off the event loop. It has an embedder of its
-own, so that nobody's nearest papers wait for the sentences of another's answer to be embedded.
+own, since one may not be used by two threads at once and the model's thread has to search, too.
 """
 
 import threading
