@@ -45,7 +45,8 @@ def round_of_events(
     asked = [discord.slash("ask", user=2000 + person, question=f"{QUESTION} {number}") for person in range(questions)]
     for question in asked:
         message = discord.answered(question)
-        discord.press(message, "source", user=question.user, values=["1"])
+        pressed = discord.press(message, "source", user=question.user, values=["1"])
+        discord.until(lambda pressed=pressed: pressed.acknowledged == 4, "a card")  # type: ignore[misc]
     if disconnect:
         before = discord.resumes
         discord.disconnect(4000)

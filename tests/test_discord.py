@@ -57,7 +57,7 @@ def bot(
     store, dump = discord_shelf
     many = {"discord_waiting_per_person": 10, "discord_waiting_per_server": 200, "discord_waiting": 200}
     process = BotProcess(
-        folder, discord, store, tiny_gguf, max_tokens=40, n_ctx=2048, temperature=1, discord_metrics_port=PORT, **many
+        folder, discord, store, tiny_gguf, max_tokens=24, n_ctx=2048, temperature=1, discord_metrics_port=PORT, **many
     )
     process.start(dump)
     try:
@@ -509,19 +509,26 @@ def test_untrusted_text_neither_pings_nor_links_nor_breaks_out(discord: DiscordS
         shown += [card["embeds"][0]["title"], card["embeds"][0]["description"]]
     assert any("Attack" in text for text in shown)
     for text in shown:
-        assert not re.search(r"\]\(https?://|(?<!\\)`|@everyone|@here|<@[&!]?\d", text), text
+        assert not re.search(r"\]\(https?://|```|@everyone|@here|<@[&!]?\d", text), text
 
 
 def test_hundred_questions_of_twenty_people_each_end_once_and_fairly(discord: DiscordServer, bot: BotProcess) -> None:
     seen, beats = len(bot.logged("ended")), len(discord.heartbeats)
     people = range(3000, 3020)
-    asked = [discord.slash("ask", user=person, question=f"{QUESTION} ({n})") for person in people for n in range(5)]
-    for question in asked:
-        message = discord.answered(question)
-        assert sum("sentences supported" in text or "not answer" in text for text in message["shown"]) <= 1
-        assert question.followups == [] or is_final(question.followups[-1])
+
+    def finals() -> Counter[str]:
+        """How many final replies each question has, by its id."""
+        shown = [message for message in discord.messages.values() if is_final(message)]
+        return Counter(components(message)[-1]["custom_id"].split(":")[2] for message in shown)
+
+    before = finals()
+    for person in people:
+        for number in range(5):
+            discord.slash("ask", user=person, question=f"{QUESTION} ({number})")
+    discord.until(lambda: (finals() - before).total() >= 100, "a hundred final replies")
     discord.until(lambda: len(bot.logged("ended")) >= seen + 100, "all logged")
     ended = bot.logged("ended")[seen:]
+    assert {finals()[line["question_id"]] for line in ended} == {1}
     assert Counter(line["person"] for line in ended) == dict.fromkeys(people, 5)
     assert {line["state"] for line in ended} == {"done"}
     # While somebody has questions waiting, nobody else is served more often than they are, but for the one under way.

@@ -148,7 +148,7 @@ class FootnoteClient(discord.Client):
         question = question_of(message.content, self._id)
         if not question and not mentioned and message.guild is not None:
             return  # a picture, or the bot may not read what is written here
-        style, refusal = await self._style(message.guild, message.channel, message.author)
+        style, refusal = self._style(message.guild, message.channel, message.author)
         if refusal:
             return  # silent where it may not answer
         with contextlib.suppress(Unreachable, Gone):
@@ -176,7 +176,7 @@ class FootnoteClient(discord.Client):
 
     async def ask(self, interaction: discord.Interaction, question: str, wider: bool = False) -> None:
         """Acknowledge, and answer in the reply to this interaction."""
-        style, refusal = await self._style(interaction.guild, interaction.channel, interaction.user)
+        style, refusal = self._style(interaction.guild, interaction.channel, interaction.user)
         if refusal:
             await _whisper(interaction, Post(refusal))
             return
@@ -238,11 +238,11 @@ class FootnoteClient(discord.Client):
             return isinstance(replied, discord.Message) and replied.author.id == self._id
         return getattr(message.channel, "owner_id", None) == self._id and not message.mentions
 
-    async def _style(self, guild: discord.Guild | None, channel: Any, user: Any) -> tuple[Style, str | None]:
+    def _style(self, guild: discord.Guild | None, channel: Any, user: Any) -> tuple[Style, str | None]:
         """How this server wants it, and why it wants no answer here or for this person."""
         if guild is None:
             return Style(self.limits), None
-        rules = await self.desk.off_loop(self.desk.kept.rules, guild.id)
+        rules = self.desk.kept.rules(guild.id)
         channels = [channel.id, getattr(channel, "parent_id", None) or 0] if channel else []
         roles = [role.id for role in getattr(user, "roles", ())]
         return Style(rules.limits(self.limits), rules.show_model), rules.refuses(channels, roles)
@@ -499,7 +499,7 @@ def _add_manager_commands(client: FootnoteClient) -> None:
         reset: bool = False,
     ) -> None:
         server = interaction.guild_id or 0
-        before = Rules() if reset else await desk.off_loop(desk.kept.rules, server)
+        before = Rules() if reset else desk.kept.rules(server)
         rules = before.with_toggled(channel.id if channel else None, role.id if role else None)
         rules = replace(
             rules,

@@ -77,6 +77,9 @@ class Kept:
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON;" + _TABLES
             )
 
+        rows = self._run("SELECT id, rules FROM servers")
+        self._rules = {server: Rules.of(json.loads(rules)) for server, rules in rows}
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:
@@ -139,13 +142,13 @@ class Kept:
         return [json.loads(row) for (row,) in self._run("SELECT row FROM feedback ORDER BY rowid")]
 
     def rules(self, server: int) -> Rules:
-        """A server's rules."""
-        rows = self._run("SELECT rules FROM servers WHERE id = ?", server)
-        return Rules.of(json.loads(rows[0][0])) if rows else Rules()
+        """A server's rules. From memory: they are asked for before a question is acknowledged."""
+        return self._rules.get(server, Rules())
 
     def set_rules(self, server: int, rules: Rules) -> None:
         """Change a server's rules."""
         self._run("REPLACE INTO servers VALUES (?, ?)", server, json.dumps(rules.record()))
+        self._rules[server] = rules
 
     def fact(self, name: str) -> str | None:
         """A single value of the program's own."""
