@@ -119,6 +119,18 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("name", nargs="?", metavar="NAME", help="of a model in the list; for use also a GGUF's path")
     models.add_argument("--json", action="store_true", help="print JSON")
 
+    discord = command("discord", _discord, "Answer in Discord; docs/discord.md says how to set it up.")
+    discord.add_argument("--model", metavar="PATH", help="a GGUF, or none for no model (FOOTNOTE_MODEL)")
+    discord.add_argument("--feedback", action="store_true", help="print the rated answers as JSON lines, and leave")
+    discord.add_argument(
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="PATH",
+        default=[Path("seeds")],
+        help="what /reindex reads (default: seeds/)",
+    )
+
     evaluate = command("eval", _evaluate, "Answer a question set and print how well it went.")
     evaluate.add_argument(
         "questions", type=Path, metavar="QUESTIONS", help="JSON lines with questions and gold answers"
@@ -250,6 +262,19 @@ def _models(arguments: argparse.Namespace) -> int:
         if "FOOTNOTE_MODEL" in os.environ:
             _note("FOOTNOTE_MODEL is also set in the environment, which wins over .env.")
     return ANSWERED
+
+
+def _discord(arguments: argparse.Namespace) -> int:
+    from bot.discord_app.kept import Kept, kept_path
+    from bot.discord_app.service import run
+
+    settings = _settings(arguments)
+    if arguments.feedback:
+        with contextlib.closing(Kept(kept_path(settings))) as kept:
+            for row in kept.feedback():
+                print(json.dumps(row))
+        return ANSWERED
+    return run(settings, arguments.paths, lambda: _embedder(settings), lambda: _generator(settings))
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:

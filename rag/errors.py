@@ -6,6 +6,7 @@
     ├── QuestionError          the question itself cannot be asked (empty, far too long)
     ├── QuestionSetError       a file of questions that cannot be read
     ├── DumpError              nothing readable where a dump should be
+    ├── SessionError           conversations that cannot be kept or found
     └── StoreError             the vector store cannot serve
         ├── StoreMissing       there is none yet
         ├── StoreIncompatible  it was built with other embeddings, or by another version
@@ -49,6 +50,10 @@ class QuestionSetError(FootnoteError):
 
 class DumpError(FootnoteError):
     """Nothing readable where a dump should be."""
+
+
+class SessionError(FootnoteError):
+    """Conversations that cannot be kept or found."""
 
 
 class StoreError(FootnoteError):

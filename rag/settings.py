@@ -63,7 +63,23 @@ class Settings(BaseSettings):
     temperature: float = Field(0.0, ge=0.0, le=2.0, description="0 always takes the likeliest token.")
     seed: int = Field(0, ge=0, description="Of the draws made with a temperature above 0.")
 
+    sessions: Path = Field(
+        Path(""), description="File that keeps conversations; empty for footnote/sessions.db in your data folder."
+    )
+
     discord_token: SecretStr = Field(SecretStr(""), description="Token of the Discord bot.")
+    discord_read_messages: bool = Field(
+        True, description="Read messages in the bot's own threads; needs Discord's Message Content Intent."
+    )
+    discord_waiting_per_person: int = Field(2, ge=1, le=50, description="Questions of one person that may wait.")
+    discord_waiting_per_server: int = Field(20, ge=1, le=500, description="Questions of one server that may wait.")
+    discord_waiting: int = Field(50, ge=1, le=1000, description="Questions that may wait in all.")
+    discord_wait_s: float = Field(900.0, gt=0, description="Seconds until a waiting question is given up.")
+    discord_answer_s: float = Field(300.0, gt=0, description="Seconds until an answer is cut.")
+    discord_forget_days: float = Field(30.0, gt=0, description="Days until conversations and answers are forgotten.")
+    discord_log_text: bool = Field(False, description="Also log what was asked.")
+    discord_metrics_port: int = Field(0, ge=0, le=65_535, description="Port of /metrics for Prometheus; 0 for none.")
+    discord_metrics_host: str = Field("127.0.0.1", description="Address that /metrics is served on.")
     discord_api_base: str = Field("", description="For tests against a local Discord; loopback only.")
     discord_gateway: str = Field("", description="For tests against a local Discord; loopback only.")
 
@@ -88,6 +104,14 @@ class Settings(BaseSettings):
         if self.model.lower() == "none":
             return None
         return Path(self.model).expanduser() if self.model else _bundled_model()
+
+    @property
+    def sessions_path(self) -> Path:
+        """The file that keeps conversations. Your data folder is XDG_DATA_HOME, or else ~/.local/share."""
+        if self.sessions != Path(""):
+            return self.sessions.expanduser()
+        data = Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser()
+        return data / "footnote" / "sessions.db"
 
 
 def load_settings(**given: object) -> Settings:

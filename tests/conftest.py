@@ -70,11 +70,12 @@ class WordReader:
 
 @pytest.fixture(autouse=True)
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run in an empty folder without settings, so that nobody's .env or store is read."""
+    """Run in an empty folder without settings, so that nobody's .env, store or conversations are read."""
     monkeypatch.chdir(tmp_path)
     for name in list(os.environ):
         if name.startswith("FOOTNOTE_"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
 
 
 @pytest.fixture
@@ -161,3 +162,24 @@ def seeds_store(tmp_path_factory: pytest.TempPathFactory, real_embedder: Embedde
     root = tmp_path_factory.mktemp("seeds") / "store"
     rebuild([SEEDS], root, real_embedder)
     return root
+
+
+NASTY = (
+    "Attack @everyone: [free GPUs](https://evil.example) <@401>",
+    "We attack *all* chat programs with @here and <@&500>. The attack reaches 99% on $O(n^2)$ tokens. "
+    "See [this](https://evil.example/x) and ```code```.",
+)
+
+
+@pytest.fixture(scope="module")
+def discord_shelf(tmp_path_factory: pytest.TempPathFactory, real_embedder: Embedder) -> tuple[Path, Path]:
+    """A store with the real embeddings of the planets and of a paper that means harm, and the dump it was built from."""
+    folder = tmp_path_factory.mktemp("shelf")
+    lines: list[dict[str, object]] = [
+        {"id": f"p{n}", "title": title, "abstract": abstract, "date": "2024-05-06", "authors": ["Ada Lovelace"]}
+        for n, (title, abstract) in enumerate([*PLANETS, NASTY])
+    ]
+    dump = folder / "dump.jsonl"
+    dump.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    rebuild([dump], folder / "store", real_embedder)
+    return folder / "store", dump

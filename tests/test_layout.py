@@ -49,7 +49,16 @@ ORDER = [
     {"rag.rebuild", "rag.retrieve", "rag.reader", "rag.evidence", "rag.compose"},
     {"rag.refusal"},
     {"rag.answer", "rag.shelf", "rag.evaluate"},
-    {"bot.render", "bot.progress"},
+    {"bot.render", "bot.progress", "bot.records"},
+    {"bot.sessions"},
+    {"bot.queue", "bot.discord_app.parsing", "bot.discord_app.markdown", "bot.discord_app.split"}
+    | {"bot.discord_app.bibtex", "bot.discord_app.watch", "bot.discord_app.logs", "bot.discord_app.library"},
+    {"bot.discord_app.rules", "bot.discord_app.reindex"},
+    {"bot.discord_app.wording", "bot.discord_app.kept"},
+    {"bot.discord_app.cards"},
+    {"bot.discord_app.asking"},
+    {"bot.discord_app.client"},
+    {"bot.discord_app.service"},
     {"bot.status", "bot.repl", "bot.report", "bot.models"},
     {"bot.cli"},
 ]
@@ -60,8 +69,11 @@ ONLY_IMPORTER = {
     "bm25s": "rag.lexical",
     "pydantic_settings": "rag.settings",
     "prompts": "rag.prompt",
+    "discord": "bot.discord_app.client",
 }
 HEAVY = {
+    "aiohttp",
+    "discord",
     "chromadb",
     "llama_cpp",
     "sentence_transformers",
@@ -78,7 +90,7 @@ def modules() -> dict[str, Path]:
     found = {}
     for path in [*ROOT.glob("rag/**/*.py"), *ROOT.glob("bot/**/*.py")]:
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        if name not in {"rag", "bot"}:
+        if name not in {"rag", "bot", "bot.discord_app"}:
             found[name] = path
     return found
 

@@ -1,0 +1,10 @@
+"""The Discord bot.
+
+client.py      Discord's events, commands and buttons -> calls; the only importer of discord
+asking.py      one question's life, from its place in the queue to its one final reply
+library.py     what is looked up in the store without the language model, off the event loop
+kept.py        what outlives the process: questions, answers' buttons, feedback, servers' settings (SQLite)
+service.py     starts it all, and ends it within ten seconds
+cards.py  wording.py  markdown.py  split.py  parsing.py     plain functions: what is shown, what was meant
+watch.py  logs.py                                           lag and counts; logs without words or secrets
+"""
