@@ -13,10 +13,10 @@ from rag.types import Evidence, Logits, Reader, ScoredPaper
 READ = 8
 # A paper's score = its own + READER_WEIGHT times the log-sum-exp of its sentences' logits, which is worth no less
 # than LEAST_LOGIT. A sentence's = logit + these times the other two signals.
-READER_WEIGHT = 0.04
+READER_WEIGHT = 0.02
 LEAST_LOGIT = -8.0
-OVERLAP_WEIGHT = 5.0
-PAPER_WEIGHT = 5.0
+OVERLAP_WEIGHT = 3.0
+PAPER_WEIGHT = 10.0
 # Of a paper with more sentences than this, the ones that share most words with the query are looked at; an
 # abstract has at most some twenty, but a dump may hold full texts.
 _MOST_CANDIDATES = 64
