@@ -38,9 +38,9 @@ class Signals:
     logit: float
     """Log-sum-exp of the logits of all sentences: above 0 the evidence model thinks that one answers."""
     cosine: float
-    """The highest of query and paper, -1 to 1."""
+    """Of the query and the paper that the evidence model trusts most, -1 to 1."""
     overlap: float
-    """Share of the query's words, weighed by rarity, that one paper holds, 0 to 1."""
+    """Share of the query's words, weighed by rarity, that this paper holds, 0 to 1."""
 
 
 def weigh(query: str, found: Sequence[ScoredPaper], reader: Reader, lexical: LexicalIndex, top_k: int) -> Weighed:
@@ -60,10 +60,12 @@ def weigh(query: str, found: Sequence[ScoredPaper], reader: Reader, lexical: Lex
         for rank, row in enumerate(order, 1)
         for (sentence, overlap), logit in zip(cut[row], read[row], strict=True)
     ]  # fmt: skip
+    if not order:
+        return Weighed((), (), Signals(LEAST_LOGIT, 0.0, 0.0))
+    best = max(order, key=lambda row: anything(read[row]))
+    text = f"{found[best].paper.title} {found[best].paper.abstract}"
     signals = Signals(
-        logit=anything(np.concatenate([read[row] for row in order])) if order else LEAST_LOGIT,
-        cosine=max((found[row].cosine for row in order), default=0.0),
-        overlap=max((share(rarity, words(f"{h.paper.title} {h.paper.abstract}")) for h in found), default=0.0),
+        anything(np.concatenate([read[row] for row in order])), found[best].cosine, share(rarity, words(text))
     )
     ranked = tuple(sorted(evidence, key=lambda item: -item.score))
     return Weighed(tuple(scored[row] for row in order), ranked, signals)
