@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from rag.cite import cite
 from rag.evidence import compose, find_evidence, why_unanswered
+from rag.filters import Filter
 from rag.prompt import Prompt, build_prompt, is_refusal, refusal
 from rag.query import read_history, read_question, standalone_query
 from rag.retrieve import Retriever
@@ -52,6 +53,7 @@ class Answerer:
     generator: Generator | None
     top_k: int = 5
     max_tokens: int = 320
+    filter: Filter | None = None
 
     def answer(self, question: str, history: Sequence[str] = (), stop: threading.Event | None = None) -> Answer:
         """The finished answer. Raises as `stream` does."""
@@ -71,13 +73,16 @@ class Answerer:
         clock = _Clock()
         question, history = read_question(question), read_history(history)
         query = standalone_query(question, history)
-        passages = tuple(self.retriever.search(query, self.top_k))
+        among = self.filter.among(self.retriever.store.rows.years) if self.filter else None
+        passages = tuple(self.retriever.search(query, self.top_k, among))
         retrieve_ms = clock.lap()
         yield Found(query, passages)
 
         clock.lap()
         evidence = find_evidence(query, passages, self.retriever.embedder, self.retriever.store.lexical)
         reason = why_unanswered(evidence)
+        if self.filter and not passages:
+            reason = f"No paper here is left by the filter {self.filter}."
         evidence_ms = clock.lap()
 
         cited = Cited("")
@@ -90,6 +95,7 @@ class Answerer:
             papers = [found.paper for found in passages]
             room = self.generator.n_ctx - self.max_tokens
             prompt = build_prompt(question, papers, history, self.generator.count_prompt, room)
+            clock.prompt_tokens = self.generator.count_prompt(prompt.messages)
             written, finish = yield from self._write(self.generator, prompt, stop or threading.Event(), clock)
             cited = cite(written, {marker: papers[marker - 1] for marker in prompt.markers})
             if is_refusal(cited.text) and not cited.citations:
@@ -146,6 +152,7 @@ class _Clock:
         self._first: float | None = None
         self._last = self._start
         self._tokens = 0
+        self.prompt_tokens = 0
 
     def lap(self) -> float:
         """Milliseconds since the lap before."""
@@ -166,5 +173,6 @@ class _Clock:
             first_token_ms=(self._first - self._start) * 1000 if self._first else None,
             total_ms=(time.perf_counter() - self._start) * 1000,
             tokens=self._tokens,
+            prompt_tokens=self.prompt_tokens,
             tokens_per_s=(self._tokens - 1) / spent if spent else None,
         )

@@ -17,6 +17,7 @@ ORDER = [
         "rag.passages",
         "rag.lexical",
         "rag.query",
+        "rag.filters",
         "rag.embed",
         "rag.constrain",
         "rag.template",
