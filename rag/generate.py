@@ -116,8 +116,8 @@ class LlamaGenerator:
 
         Ends when the model does, after `max_tokens` or at the end of the context window, or once `stop`
         is set: between two tokens, or between two steps of reading the prompt, milliseconds apart. No marker
-        outside `markers` is ever written. The same prompt, temperature and seed give the same text. Raises ModelError if the
-        prompt leaves no room to answer.
+        outside `markers` is ever written. The same prompt, temperature and seed give the same text. Raises
+        ModelError if the prompt leaves no room to answer.
         """
         prompt = self._tokenize(messages)
         room = self.n_ctx - len(prompt)

@@ -47,9 +47,18 @@ ORDER = [
     {"rag.dumps"},
     {"rag.rebuild", "rag.retrieve", "rag.evidence"},
     {"rag.answer", "rag.shelf"},
-    {"bot.render", "bot.progress", "bot.records"},
-    {"bot.sessions"},
-    {"bot.status", "bot.repl"},
+    {"bot.render", "bot.progress", "bot.records", "bot.references"},
+    {"bot.sessions", "bot.status"},
+    {
+        "bot.terminal.commands",
+        "bot.terminal.markdown",
+        "bot.terminal.files",
+        "bot.terminal.status",
+        "bot.terminal.library",
+    },
+    {"bot.terminal.views", "bot.terminal.talk", "bot.terminal.complete", "bot.terminal.keyboard"},
+    {"bot.terminal.papers", "bot.terminal.export", "bot.terminal.screen"},
+    {"bot.terminal.chat"},
     {"bot.cli"},
 ]
 ONLY_IMPORTER = {
@@ -59,6 +68,7 @@ ONLY_IMPORTER = {
     "bm25s": "rag.lexical",
     "pydantic_settings": "rag.settings",
     "prompts": "rag.prompt",
+    "prompt_toolkit": "bot.terminal.keyboard",
 }
 HEAVY = {
     "chromadb",
@@ -70,6 +80,8 @@ HEAVY = {
     "numpy",
     "pydantic",
     "jinja2",
+    "prompt_toolkit",
+    "rich",
 }
 
 
@@ -77,7 +89,7 @@ def modules() -> dict[str, Path]:
     found = {}
     for path in [*ROOT.glob("rag/**/*.py"), *ROOT.glob("bot/**/*.py")]:
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        if name not in {"rag", "bot"}:
+        if name not in {"rag", "bot", "bot.terminal"}:
             found[name] = path
     return found
 
