@@ -22,7 +22,7 @@ from tests.conftest import ROOT
 # No wait is this long unless what is waited for never comes.
 _PATIENCE = 120.0
 # The program with ranking that a test can foresee; everything else is what people run.
-_PROGRAM = """
+PROGRAM = """
 import sys
 from bot import cli
 from tests.conftest import WordEmbedder
@@ -53,7 +53,7 @@ class Terminal:
         columns: int = 80,
         lines: int = 30,
         environment: Mapping[str, str] | None = None,
-        program: str = _PROGRAM,
+        program: str = PROGRAM,
         limit: Callable[[], None] | None = None,
     ) -> None:
         """`limit` is called in the new process before the program is."""
