@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rag.shelf import Shelf
 
 ANSWERED, FAILED, USAGE, UNANSWERED, NO_STORE, CONFIGURATION, INTERRUPTED = 0, 1, 2, 3, 4, 78, 130
+_COMPLETION = "Print what makes a shell complete footnote's commands."
 _EXIT_CODES = {
     QuestionError: USAGE,
     StoreMissing: NO_STORE,
@@ -129,6 +130,14 @@ def _parser() -> argparse.ArgumentParser:
 
     status = command("status", _status, "Show the store, the models and the settings in effect.")
     status.add_argument("--json", action="store_true", help="print it as JSON")
+
+    doctor = command("doctor", _doctor, "Check everything an answer needs, and say what mends it.")
+    doctor.add_argument("--model", metavar="PATH", help="a GGUF, or none for no model (FOOTNOTE_MODEL)")
+    doctor.add_argument("--json", action="store_true", help="print it as JSON")
+
+    completion = commands.add_parser("completion", help=_COMPLETION, description=_COMPLETION)
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"))
+    completion.set_defaults(run=_completion)
     return parser
 
 
@@ -278,6 +287,27 @@ def _status(arguments: argparse.Namespace) -> int:
     print(status_text(status))
     if problem:
         raise problem
+    return ANSWERED
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from bot.doctor import check_text, checks, checks_json
+
+    settings = _settings(arguments)
+    done = []
+    for check in checks(settings, _embedder(settings), lambda: _generator(settings)):
+        done.append(check)
+        if not arguments.json:
+            print(check_text(check), flush=True)
+    if arguments.json:
+        print(json.dumps(checks_json(done)))
+    return FAILED if any(check.state == "failed" for check in done) else ANSWERED
+
+
+def _completion(arguments: argparse.Namespace) -> int:
+    from bot.completion import SHELLS
+
+    print(SHELLS[arguments.shell](_parser()))
     return ANSWERED
 
 

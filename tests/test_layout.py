@@ -48,7 +48,7 @@ ORDER = [
     {"rag.rebuild", "rag.retrieve", "rag.evidence"},
     {"rag.answer", "rag.shelf"},
     {"bot.render", "bot.progress", "bot.records", "bot.references"},
-    {"bot.sessions", "bot.status"},
+    {"bot.sessions", "bot.status", "bot.completion"},
     {
         "bot.terminal.commands",
         "bot.terminal.markdown",
@@ -58,7 +58,7 @@ ORDER = [
     },
     {"bot.terminal.views", "bot.terminal.talk", "bot.terminal.complete", "bot.terminal.keyboard"},
     {"bot.terminal.papers", "bot.terminal.export", "bot.terminal.screen"},
-    {"bot.terminal.chat"},
+    {"bot.terminal.chat", "bot.doctor", "bot.reference"},
     {"bot.cli"},
 ]
 ONLY_IMPORTER = {

@@ -59,7 +59,7 @@ def chat(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Terminal
 
 
 @pytest.fixture
-def long_answers(tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def long_answers(chat: Callable[..., Terminal], tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The model writes noise for as long as its context window lasts."""
     for name, value in {"MODEL": tiny_gguf, "MAX_TOKENS": 3000, "TEMPERATURE": 1}.items():
         monkeypatch.setenv(f"FOOTNOTE_{name}", str(value))
@@ -124,7 +124,7 @@ def test_every_command_does_what_the_table_says(chat: Callable[..., Terminal], t
         "/quote 1": "“It reaches 71.5% accuracy on the Tides benchmark.",
         "/cite 1": "@misc{lovelace2022mercury,",
         "/cite 2 apa": "Venus: Cloudy Attention. (2023, March 1). https://example.org/1",
-        "/cite 3 ris": "TI  - Mars: Red Pruning",
+        "/cite 2 ris": "TI  - Venus: Cloudy Attention",
         "/cite all > refs.bib": "Written to refs.bib.",
         "/cite 1 chicago": "There is no style 'chicago'.",
         "/search prunes layers": "[1] Mars: Red Pruning",
@@ -158,7 +158,7 @@ def test_every_command_does_what_the_table_says(chat: Callable[..., Terminal], t
         "/forget tides": "Forgotten: 1.",
         "/forget all": "Forgotten: 0.",
         "/clear": "",
-        "/help": "Ctrl-C stops an answer.",
+        "/help": "Ctrl-R searches",
         "/help cite": "/cite N|all [bibtex|apa|ris]",
         "/opne 1": "There is no /opne. Did you mean /open?",
     }
@@ -193,7 +193,7 @@ def test_ctrl_c_stops_the_answer_keeps_what_came_and_again_leaves(chat: Callable
         terminal.wait_for(lambda _: terminal.all.count("[1]") > 3)
         terminal.send(CTRL_C)
         at_prompt(terminal, "stopped · ")
-        assert "tokens/s" in terminal.text.splitlines()[-1]
+        terminal.wait_for(lambda text: re.search(r"· noise · \d+ tokens/s$", text))
         terminal.send(CTRL_C)
         assert terminal.wait_for_end() == 0
     with chat("--resume") as terminal:
@@ -332,7 +332,7 @@ def test_wide_letters_and_maths_fit_every_width(columns: int, chat: Callable[...
         assert "$\\mathcal{L}_{x}^{*}$and$a_i*b_j*c$" in flat
         assert "水星：小さな模型" in flat
         terminal.ask("/help")
-        at_prompt(terminal, "stops an answer.")
+        at_prompt(terminal, "Ctrl-C")
 
 
 def test_full_disk_loses_no_turn(chat: Callable[..., Terminal], tmp_path: Path) -> None:
