@@ -13,19 +13,18 @@ _WIDTH = 118
 
 
 def commands_text(parser: argparse.ArgumentParser) -> str:
-    """Every command of the command line with its arguments, as an indented block."""
+    """Every command of the command line with its arguments, as a block of code."""
     lines = []
     for name, command in subcommands(parser).items():
         shown = [_shown(action) for action in command._actions if not isinstance(action, argparse._HelpAction)]
         lines += textwrap.wrap(
             f"footnote {name} {' '.join(shown)}",
             _WIDTH,
-            initial_indent="    ",
-            subsequent_indent=" " * (14 + len(name)),
+            subsequent_indent=" " * (10 + len(name)),
             break_on_hyphens=False,
         )
-        lines += [f"        {command.description}"]
-    return "\n".join(lines)
+        lines += [f"    {command.description}"]
+    return "\n".join(["```", *lines, "```"])
 
 
 def chat_text() -> str:

@@ -1,5 +1,6 @@
 """A real conversation over the seeds, recorded: `python -m tests.recording` writes docs/chat.cast and docs/chat.svg."""
 
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -34,7 +35,8 @@ def converse(store: Path, data: Path) -> Terminal:
                 terminal.send(key)
             terminal.wait_for(f"› {line}")
             terminal.send("\r")
-            terminal.wait_for(lambda text, shown=shown: shown in text and text.splitlines()[-2].strip() in {"›", ""})
+            terminal.wait_for(shown)
+            terminal.wait_for(lambda text: re.search(r"^›$", text, re.M))
             if line == next(iter(CONVERSATION)):
                 picture(terminal)
         terminal.send(CTRL_D)

@@ -54,7 +54,7 @@ def test_each_failure_names_what_mends_it(
     sessions.write_bytes(b"nonsense" * 1000)
     monkeypatch.setenv("FOOTNOTE_SESSIONS", str(sessions))
     monkeypatch.setenv("FOOTNOTE_DISCORD_TOKEN", "hush")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 2**30))  # type: ignore[attr-defined]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 2**30))
     monkeypatch.setattr(doctor, "_free_memory", lambda: 2**20)
     embedder.fingerprint = "f" * 64
     code, checks = examine(capsys, "--model", "gone.gguf")
