@@ -34,10 +34,10 @@ def main() -> None:
         model = arguments.model or write_gguf(Path(folder) / "noise.gguf", width=1024, layers=16, context=8192)
         os.environ["FOOTNOTE_MODEL"] = str(model)
         runs = [chat(str(Path(arguments.store).absolute())) for _ in range(arguments.runs)]
-        for name, seconds in zip(
-            ("prompt", "nearest papers", "stop in the chat"), zip(*runs, strict=True), strict=True
-        ):
-            report(name, seconds)
+        prompts, papers, stops = zip(*runs, strict=True)
+        report("prompt", prompts)
+        report("nearest papers", papers)
+        report("stop in the chat", stops)
         report("stop while the prompt is read", [stop(model) for _ in range(arguments.runs)])
 
 
