@@ -20,7 +20,7 @@ import pyte
 from tests.conftest import ROOT
 
 # No wait is this long unless what is waited for never comes.
-_PATIENCE = 120.0
+_PATIENCE = 20.0
 # The program with ranking that a test can foresee; everything else is what people run.
 PROGRAM = """
 import sys
@@ -54,9 +54,7 @@ class Terminal:
         lines: int = 30,
         environment: Mapping[str, str] | None = None,
         program: str = PROGRAM,
-        limit: Callable[[], None] | None = None,
     ) -> None:
-        """`limit` is called in the new process before the program is."""
         self._ours, theirs = pty.openpty()
         self.raw = b""
         self.events: list[tuple[float, str, str]] = []
@@ -69,8 +67,6 @@ class Terminal:
         def begin() -> None:
             os.setsid()
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-            if limit:
-                limit()
 
         self.process = subprocess.Popen(
             [sys.executable, "-c", program, *arguments],

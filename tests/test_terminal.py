@@ -336,11 +336,9 @@ def test_wide_letters_and_maths_fit_every_width(columns: int, chat: Callable[...
 
 
 def test_full_disk_loses_no_turn(chat: Callable[..., Terminal], tmp_path: Path) -> None:
-    def no_room() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
-
-    with chat(limit=no_room, columns=120) as terminal:
+    with chat(columns=120) as terminal:
         terminal.wait_for("no model")
+        resource.prlimit(terminal.process.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
         terminal.ask(QUESTION)
         at_prompt(terminal, "Cannot use the conversations in")
         assert "1 not saved" in terminal.text

@@ -159,7 +159,7 @@ class _Completions(Completer):
 
 
 def _keys() -> KeyBindings:
-    """Enter asks; Alt-Enter and Ctrl-J begin a line. A chosen completion is taken by Enter first."""
+    """Enter asks, also one typed ahead, which comes as Ctrl-J; Alt-Enter begins a line. A chosen completion is taken by Enter first."""
     keys = KeyBindings()
 
     @keys.add("enter")
@@ -171,7 +171,6 @@ def _keys() -> KeyBindings:
             buffer.validate_and_handle()
 
     @keys.add("escape", "enter")
-    @keys.add("c-j")
     def _(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
 

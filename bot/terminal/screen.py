@@ -163,7 +163,7 @@ class Output:
 
         def waiting() -> "list[Text]":
             seconds = time.monotonic() - began
-            sign = _SPINNER[int(seconds * 10) % len(_SPINNER)]
+            sign = _SPINNER[int(seconds * 5) % len(_SPINNER)]
             doing = f"reading {len(found.passages)} papers" if found else loading()
             line = Text(f"{sign} {doing} … {seconds:.0f} s", "dim")
             return lines_of(nearest(found.passages) if found else Text(), self.width, self._indent) + lines_of(
