@@ -159,7 +159,10 @@ class _Completions(Completer):
 
 
 def _keys() -> KeyBindings:
-    """Enter asks, also one typed ahead, which comes as Ctrl-J; Alt-Enter begins a line. A chosen completion is taken by Enter first."""
+    """Enter asks, also one typed ahead, which comes as Ctrl-J; Alt-Enter begins a line.
+
+    A chosen completion is taken by Enter first.
+    """
     keys = KeyBindings()
 
     @keys.add("enter")
