@@ -20,7 +20,7 @@ import pyte
 from tests.conftest import ROOT
 
 # No wait is this long unless what is waited for never comes.
-_PATIENCE = 20.0
+_PATIENCE = 120.0
 # The program with ranking that a test can foresee; everything else is what people run.
 PROGRAM = """
 import sys

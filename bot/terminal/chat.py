@@ -111,7 +111,7 @@ class Chat:
                 return LEFT
             except KeyboardInterrupt:
                 if interrupted:
-                    return LEFT
+                    return INTERRUPTED
                 default, interrupted = "", True
                 self.output.note("Ctrl-C again leaves, as does Ctrl-D.")
                 continue
