@@ -128,6 +128,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     chat.add_argument("--no-history", action="store_true", help="keep nothing of this chat on disk")
 
+    models = command("models", _models, "List larger language models, download one, or say which to use.")
+    models.add_argument("what", choices=("list", "pull", "use"))
+    models.add_argument("name", nargs="?", metavar="NAME", help="of a model in the list; for use also a GGUF's path")
+    models.add_argument("--json", action="store_true", help="print JSON")
+
+    evaluate = command("eval", _evaluate, "Answer a question set and print how well it went.")
+    evaluate.add_argument(
+        "questions", type=Path, metavar="QUESTIONS", help="JSON lines with questions and gold answers"
+    )
+    evaluate.add_argument("--model", metavar="PATH", help="a GGUF, or none for no model (FOOTNOTE_MODEL)")
+    evaluate.add_argument("--json", action="store_true", help="print the figures as JSON")
+    evaluate.add_argument("--report", type=Path, metavar="FILE", help="write one HTML page with plots to FILE")
+
     status = command("status", _status, "Show the store, the models and the settings in effect.")
     status.add_argument("--json", action="store_true", help="print it as JSON")
 
@@ -275,6 +288,51 @@ def _person() -> str:
         return str(os.getuid())
 
 
+def _models(arguments: argparse.Namespace) -> int:
+    from bot.models import listing, listing_text, pull, use
+    from rag.models import machine_memory_gb
+
+    if (arguments.what == "list") == bool(arguments.name):
+        raise QuestionError("pull and use take a NAME, list takes none.", "Run: footnote models list")
+    if arguments.what == "list":
+        listed = listing(_settings(arguments), machine_memory_gb())
+        print(json.dumps(listed) if arguments.json else listing_text(listed))
+        return ANSWERED
+    path = (pull if arguments.what == "pull" else use)(arguments.name)
+    if arguments.json:
+        print(json.dumps({"schema": 1, "path": str(path)}))
+    elif arguments.what == "pull":
+        print(f"{path} is here. To answer with it: footnote models use {arguments.name}")
+    else:
+        print(f"{path} is in .env as FOOTNOTE_MODEL.")
+        if "FOOTNOTE_MODEL" in os.environ:
+            _note("FOOTNOTE_MODEL is also set in the environment, which wins over .env.")
+    return ANSWERED
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from bot.progress import progress_on
+    from bot.report import evaluation_html, evaluation_json, evaluation_text
+    from rag.evaluate import outcome, read_questions
+
+    questions = read_questions(arguments.questions)
+    answerer = _answerer(_settings(arguments))
+    outcomes = []
+    progress = progress_on(sys.stderr)
+    with contextlib.closing(progress):
+        for asked in questions:
+            outcomes.append(outcome(asked, answerer.answer(asked.question, asked.history)))
+            progress("answer", len(outcomes), len(questions))
+    if arguments.report:
+        page = evaluation_html(outcomes, arguments.questions.name)
+        try:
+            arguments.report.write_text(page, encoding="utf-8")
+        except OSError as exc:
+            raise FootnoteError(f"Cannot write {arguments.report}: {exc.strerror}.", "Name another --report.") from exc
+    print(json.dumps(evaluation_json(outcomes)) if arguments.json else evaluation_text(outcomes))
+    return ANSWERED
+
+
 def _status(arguments: argparse.Namespace) -> int:
     from bot.render import error_json
     from bot.status import gather, status_text
@@ -341,6 +399,7 @@ def _generator(settings: "Settings") -> "LlamaGenerator | None":
         gpu_layers=settings.gpu_layers,
         temperature=settings.temperature,
         seed=settings.seed,
+        mode=settings.mode,
     )
 
 
@@ -353,7 +412,7 @@ def _answerer(settings: "Settings", filter_: str | None = None) -> "Answerer":
     only = read_filter(filter_) if filter_ is not None else None
     store = open_store(settings.store)  # the quick checks first: a missing store, an unreadable model
     generator = _generator(settings)
-    return Answerer(Retriever(store, _embedder(settings)), generator, settings.top_k, settings.max_tokens, only)
+    return Answerer(Retriever(store, _embedder(settings)), generator, settings.top_k, settings.max_tokens, filter=only)
 
 
 def _given(arguments: argparse.Namespace) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from rag.errors import FootnoteError
 from rag.manifest import Manifest
 from rag.rebuild import Report, Survey
-from rag.types import Answer, Claim, Note, Paper, Rejected, ScoredPaper, Timings
+from rag.types import Answer, Note, Paper, Rejected, ScoredPaper, Timings
 
 SCHEMA = 1
 NO_MODEL = (
@@ -35,7 +35,12 @@ def answer_json(answer: Answer, id_: object = None) -> Json:
         "answer": answer.text,
         "abstained": answer.abstained,
         "reason": answer.reason,
+        "answerable": round(answer.answerable, 4),
         "claims": [asdict(claim) for claim in answer.claims],
+        "supported": {
+            "sentences": len(answer.claims),
+            "supported": sum(claim.supported for claim in answer.claims),
+        },
         "citations": [
             {
                 "marker": citation.marker,
@@ -158,10 +163,16 @@ def sources_text(answer: Answer) -> str:
         lines.append(f"[{citation.marker}] {_heading(citation.paper)}")
         link = citation.paper.url or next(iter(citation.paper.links), None)
         lines += [f"    {link}"] if link else []
-        if answer.mode != "evidence":
+        if answer.mode == "write":
             lines += [f"    “{quote}”" for quote in citation.quotes]
             lines += [] if citation.supported else ["    (does not support every sentence that cites it)"]
-    return "\n".join(lines)
+    return "\n".join([*lines, *([""] if lines else []), supported_text(answer)]).rstrip()
+
+
+def supported_text(answer: Answer) -> str:
+    """How many sentences of an answer its passages hold, for people; empty if it has none."""
+    supported, of = sum(claim.supported for claim in answer.claims), len(answer.claims)
+    return f"{supported} of {of} {'sentence' if of == 1 else 'sentences'} supported." if of else ""
 
 
 def notes_text(answer: Answer) -> str:
@@ -169,13 +180,7 @@ def notes_text(answer: Answer) -> str:
     notes = []
     if answer.finish_reason == "length":
         notes.append("The answer was cut at its longest length. Raise FOOTNOTE_MAX_TOKENS for longer ones.")
-    unsupported = [claim for claim in answer.claims if not claim.supported]
-    if unsupported:
-        supported = len(answer.claims) - len(unsupported)
-        notes.append(
-            f"{supported} of {len(answer.claims)} sentences supported. Unsupported: "
-            + " / ".join(map(_quoted, unsupported))
-        )
+    notes += [f"Unsupported: “{claim.text}” ({claim.why})" for claim in answer.claims if not claim.supported]
     notes += [f"Dropped {dropped.text}: {dropped.why}." for dropped in answer.dropped]
     return "\n".join(notes)
 
@@ -216,10 +221,6 @@ def _places(kind: str, places: Sequence[Rejected | Note]) -> list[str]:
 
 def _heading(paper: Paper) -> str:
     return f"{paper.title} ({paper.date})" if paper.date else paper.title
-
-
-def _quoted(claim: Claim) -> str:
-    return f"“{claim.text}”"
 
 
 def _rounded(timings: Timings) -> Json:

@@ -72,7 +72,7 @@ def status_text(status: Json) -> str:
         layers = model["gpu_layers"]
         lines["language model"] = (
             f"{model['path']} ({model['bytes'] / 2**20:,.0f} MiB, sha256 {model['sha256'][:12]}, "
-            f"context {model['n_ctx']})"
+            f"context {model['n_ctx']}, mode {model['mode']})"
         )
         asked = "all" if layers["asked"] < 0 else layers["asked"]
         lines["GPU layers"] = f"{layers['offloaded']} of {layers['layers']} (asked for {asked})"
@@ -92,6 +92,8 @@ def _model(generator: LlamaGenerator | None) -> Json | None:
         "bytes": generator.path.stat().st_size,
         "sha256": model_sha256(generator.path),
         "n_ctx": generator.n_ctx,
+        "parameters": generator.parameters,
+        "mode": generator.mode,
         "gpu_layers": {"asked": offload.asked, "offloaded": offload.done, "layers": offload.layers},
     }
     generator.close()

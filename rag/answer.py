@@ -8,16 +8,32 @@ import threading
 import time
 from collections import abc
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from rag.cite import cite
-from rag.evidence import compose, find_evidence, why_unanswered
+from rag.cite import Checker
+from rag.compose import MOST_SENTENCES, asks_for_papers, choices, compose, line, quoted, separator
+from rag.evidence import READ, weigh
 from rag.filters import Filter
-from rag.prompt import Prompt, build_prompt, is_refusal, refusal
+from rag.prompt import MOST_SHOWN, Prompt, build_prompt, instructions, is_refusal, refusal
 from rag.query import read_history, read_question, standalone_query
+from rag.reader import shipped_reader
+from rag.refusal import FRIENDLY, answerable, small_talk, why_unanswered
 from rag.retrieve import Retriever
 from rag.text import printable
-from rag.types import Answer, Cited, Claim, Dropped, FinishReason, Generator, ScoredPaper, Timings
+from rag.types import (
+    Answer,
+    Choices,
+    Cited,
+    Claim,
+    Dropped,
+    Evidence,
+    FinishReason,
+    Generator,
+    Reader,
+    ScoredPaper,
+    Timings,
+)
+from rag.untrusted import as_data, echoes
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +69,7 @@ class Answerer:
     generator: Generator | None
     top_k: int = 5
     max_tokens: int = 320
+    reader: Reader = field(default_factory=shipped_reader)
     filter: Filter | None = None
 
     def answer(self, question: str, history: Sequence[str] = (), stop: threading.Event | None = None) -> Answer:
@@ -74,14 +91,16 @@ class Answerer:
         question, history = read_question(question), read_history(history)
         query = standalone_query(question, history)
         among = self.filter.among(self.retriever.store.rows.years) if self.filter else None
-        passages = tuple(self.retriever.search(query, self.top_k, among))
+        found = self.retriever.search(query, max(READ, self.top_k), among)
         retrieve_ms = clock.lap()
-        yield Found(query, passages)
+        yield Found(query, tuple(found[: self.top_k]))
 
         clock.lap()
-        evidence = find_evidence(query, passages, self.retriever.embedder, self.retriever.store.lexical)
-        reason = why_unanswered(evidence)
-        if self.filter and not passages:
+        weighed = weigh(query, found, self.reader, self.retriever.store.lexical, self.top_k)
+        passages, evidence = weighed.passages, weighed.evidence
+        chatting = small_talk(question)
+        reason = "Nothing was asked." if chatting else why_unanswered(query, weighed)
+        if self.filter and not found and not chatting:
             reason = f"No paper here is left by the filter {self.filter}."
         evidence_ms = clock.lap()
 
@@ -94,54 +113,101 @@ class Answerer:
         elif reason is None and self.generator is not None:
             papers = [found.paper for found in passages]
             room = self.generator.n_ctx - self.max_tokens
-            prompt = build_prompt(question, papers, history, self.generator.count_prompt, room)
+            mode, shown = self.generator.mode, choices(question, evidence, MOST_SHOWN)
+            prompt = build_prompt(mode, question, shown, papers, history, self.generator.count_prompt, room)
             clock.prompt_tokens = self.generator.count_prompt(prompt.messages)
-            written, finish = yield from self._write(self.generator, prompt, stop or threading.Event(), clock)
-            cited = cite(written, {marker: papers[marker - 1] for marker in prompt.markers})
-            if is_refusal(cited.text) and not cited.citations:
+            stop = stop or threading.Event()
+            if mode == "quote":
+                cited, finish = yield from self._quote(self.generator, question, prompt, stop, clock)
+            else:
+                refused = echoes(instructions(mode), (paper.abstract for paper in papers))
+                checker = Checker({marker: papers[marker - 1] for marker in prompt.markers}, refused)
+                finish = yield from self._write(self.generator, prompt, checker, stop, clock)
+                cited = checker.cited()
+            if _is_refusal(cited.claims):
                 reason = "The model found no answer in the nearest papers."
-                cited = Cited("", dropped=(*cited.dropped, *_after_refusal(cited.text)))
-            elif not cited.text and finish != "stopped":
-                reason = "The model wrote nothing."
+                cited = Cited("", dropped=(*cited.dropped, *_after_refusal(cited.claims)))
+        if reason is None and not cited.text and finish != "stopped":
+            reason = "The model wrote nothing." if self.generator else "The nearest papers have no sentence to quote."
         yield Answer(
             question=question,
             query=query,
-            text=refusal() if reason else cited.text,
+            text=(FRIENDLY if chatting else refusal()) if reason else cited.text,
             abstained=reason is not None,
             reason=reason,
             claims=cited.claims,
             citations=cited.citations,
             dropped=cited.dropped,
             passages=passages,
-            evidence=tuple(evidence),
-            mode="write" if self.generator else "evidence",
+            evidence=evidence,
+            answerable=answerable(weighed.signals),
+            mode=self.generator.mode if self.generator else "evidence",
             model=self.generator.name if self.generator else None,
             generation=self.retriever.store.manifest.generation,
             finish_reason=finish,
             timings=clock.timings(retrieve_ms, evidence_ms),
         )
 
-    def _write(
-        self, generator: Generator, prompt: Prompt, stop: threading.Event, clock: "_Clock"
-    ) -> abc.Generator[Wrote, None, tuple[str, FinishReason]]:
-        """Yield the pieces the model writes; return all of them joined, and why it ended."""
-        text = ""
-        tokens = generator.stream(prompt.messages, prompt.markers, self.max_tokens, stop)
+    def _quote(
+        self, generator: Generator, question: str, prompt: Prompt, stop: threading.Event, clock: "_Clock"
+    ) -> abc.Generator[Wrote | Checked, None, tuple[Cited, FinishReason]]:
+        """Yield the sentences the model chooses; return the answer they make, and why it ended."""
+        listing = asks_for_papers(question)
+        offered = Choices(
+            texts=tuple(line(item, with_title=listing, shown=as_data) for item in prompt.evidence),
+            separator=separator(question),
+            refusal=refusal(),
+            most=len(prompt.evidence) if listing else MOST_SENTENCES,
+        )
+        chosen: list[Evidence] = []
+        choosing = generator.quote(prompt.messages, offered, self.max_tokens, stop)
         while True:
+            try:
+                choice = next(choosing)
+            except StopIteration as end:
+                return quoted(question, chosen), end.value
+            clock.wrote(choice.tokens)
+            if choice.number is None:
+                return Cited(refusal(), (Claim(refusal(), (), False),)), "stop"
+            before = quoted(question, chosen)
+            chosen.append(prompt.evidence[choice.number])
+            now = quoted(question, chosen)
+            yield Wrote(now.text.removeprefix(before.text))
+            yield Checked(now.claims[-1])
+
+    def _write(
+        self, generator: Generator, prompt: Prompt, checker: Checker, stop: threading.Event, clock: "_Clock"
+    ) -> abc.Generator[Wrote | Checked, None, FinishReason]:
+        """Yield the pieces the model writes, and its sentences as they are checked; return why it ended."""
+        tokens = generator.stream(prompt.messages, prompt.markers, self.max_tokens, stop)
+        claims: list[Claim] = []
+        told = 0
+        finish: FinishReason | None = None
+        while finish is None:
             try:
                 piece = printable(next(tokens))
             except StopIteration as end:
-                return text, end.value
-            clock.token()
-            text += piece
-            if piece:
-                yield Wrote(piece)
+                finish = end.value
+                claims += checker.finish()
+            else:
+                clock.wrote(1)
+                claims += checker.feed(piece)
+                if piece:
+                    yield Wrote(piece)
+            if not _is_refusal(claims):  # which is no claim, unless the answer goes on and cites something
+                yield from map(Checked, claims[told:])
+                told = len(claims)
+        return finish
 
 
-def _after_refusal(text: str) -> list[Dropped]:
+def _is_refusal(claims: Sequence[Claim]) -> bool:
+    """Whether an answer begins with the refusal and cites nothing."""
+    return bool(claims) and is_refusal(claims[0].text) and not any(claim.markers for claim in claims)
+
+
+def _after_refusal(claims: Sequence[Claim]) -> list[Dropped]:
     """What the model wrote on after it had refused."""
-    rest = text[len(refusal()) :].strip()
-    return [Dropped(rest, "it followed the refusal")] if rest else []
+    return [Dropped(claim.text, "it followed the refusal") for claim in claims[1:]]
 
 
 class _Clock:
@@ -159,11 +225,11 @@ class _Clock:
         before, self._lap = self._lap, time.perf_counter()
         return (self._lap - before) * 1000
 
-    def token(self) -> None:
-        """Note that a token was written."""
+    def wrote(self, tokens: int) -> None:
+        """Note that so many tokens were written."""
         self._last = time.perf_counter()
         self._first = self._first or self._last
-        self._tokens += 1
+        self._tokens += tokens
 
     def timings(self, retrieve_ms: float, evidence_ms: float) -> Timings:
         spent = self._last - self._first if self._first else 0.0

@@ -4,6 +4,7 @@
     ├── ConfigurationError     a setting is wrong, or names something that cannot be used
     │   └── ModelError         a GGUF or an embedding model that cannot be loaded or is too small
     ├── QuestionError          the question itself cannot be asked (empty, far too long)
+    ├── QuestionSetError       a file of questions that cannot be read
     ├── DumpError              nothing readable where a dump should be
     ├── SessionError           conversations that cannot be kept or found
     └── StoreError             the vector store cannot serve
@@ -41,6 +42,10 @@ class ModelError(ConfigurationError):
 
 class QuestionError(FootnoteError):
     """The question itself cannot be asked."""
+
+
+class QuestionSetError(FootnoteError):
+    """A file of questions with their answers that cannot be read."""
 
 
 class DumpError(FootnoteError):

@@ -1,111 +1,86 @@
-"""A query + retrieved papers -> ranked sentences, and whether they answer it."""
+"""A query + retrieved papers -> the papers that answer best, their ranked sentences, and what these tell."""
 
-import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from rag.lexical import LexicalIndex, words
-from rag.text import sentences, unmarked
-from rag.types import Citation, Cited, Claim, Embedder, Evidence, ScoredPaper
+from rag.text import sentences
+from rag.types import Evidence, Logits, Reader, ScoredPaper
 
-# score = cosine of query and "title, sentence" + these times the other two signals. Chosen on SciFact and
-# SQuAD by benchmarks/evidence.py, as is the threshold: it refuses 2% of SQuAD's answerable questions.
-OVERLAP_WEIGHT = 0.5
-PAPER_WEIGHT = 0.5
-# If no sentence reaches this cosine, no paper is about the query.
-LEAST_COSINE = 0.4
-# An answer is at most this many sentences, or one of each paper where papers are asked for. Four hold the right
-# one in 88% of SQuAD's questions, three in 86%, and make about a hundred words.
-MOST_SENTENCES = 4
-# They come from papers whose score is this close to the best one's. Between 0.15 and 0.3 it made no difference
-# of a point on questions over the seeds.
-PAPER_MARGIN = 0.2
+# So many papers are read, of which the best are kept.
+READ = 8
+# A paper's score = its own + READER_WEIGHT times the log-sum-exp of its sentences' logits, which is worth no less
+# than LEAST_LOGIT. A sentence's = logit + these times the other two signals.
+READER_WEIGHT = 0.04
+LEAST_LOGIT = -8.0
+OVERLAP_WEIGHT = 5.0
+PAPER_WEIGHT = 5.0
 # Of a paper with more sentences than this, the ones that share most words with the query are looked at; an
 # abstract has at most some twenty, but a dump may hold full texts.
 _MOST_CANDIDATES = 64
 
-_ASKS_FOR_PAPERS = re.compile(
-    r"\b(?:papers|surveys|works|articles|studies)\b"
-    r"|\b(?:a|any|which|what|every|some) (?:paper|survey|work|article|study|research)\b"
-    r"|\b(?:anything|something|everything|work|research) (?:on|about)\b|\b(?:looking for|is there|are there)\b"
-    r"|\b(?:list|name|give me|show me) (?:all|every|the|some)\b",
-    re.I,
-)
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What was read for a query: the papers, best first, and all their sentences, best first."""
+
+    passages: tuple[ScoredPaper, ...]
+    evidence: tuple[Evidence, ...]
+    signals: "Signals"
 
 
-def find_evidence(
-    query: str, passages: Sequence[ScoredPaper], embedder: Embedder, lexical: LexicalIndex
-) -> list[Evidence]:
-    """Every sentence of the passages, best first. One embedding a sentence, so milliseconds each."""
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What tells whether a query can be answered; higher is likelier."""
+
+    logit: float
+    """Log-sum-exp of the logits of all sentences: above 0 the evidence model thinks that one answers."""
+    cosine: float
+    """The highest of query and paper, -1 to 1."""
+    overlap: float
+    """Share of the query's words, weighed by rarity, that one paper holds, 0 to 1."""
+
+
+def weigh(query: str, found: Sequence[ScoredPaper], reader: Reader, lexical: LexicalIndex, top_k: int) -> Weighed:
+    """Read the papers found, rank them anew and keep the `top_k` best. About 30 ms a paper on two cores."""
     rarity = {word: lexical.idf(word) for word in words(query)}
-    candidates = [
-        (rank, found, sentence, overlap)
-        for rank, found in enumerate(passages, 1)
-        for sentence, overlap in _candidates(found.paper.abstract, rarity)
+    cut = [_candidates(hit.paper.abstract, rarity) for hit in found]
+    read = reader.read(query, [(hit.paper.title, [s for s, _ in c]) for hit, c in zip(found, cut, strict=True)])
+    scored = [
+        replace(hit, score=hit.score + READER_WEIGHT * anything(row)) for hit, row in zip(found, read, strict=True)
     ]
-    if not candidates:
-        return []
-    texts = [f"{found.paper.title}\n{sentence}" for _, found, sentence, _ in candidates]
-    cosines = embedder.embed_passages(texts) @ embedder.embed_queries([query])[0]
-    evidence = []
-    for (rank, found, sentence, overlap), cosine in zip(candidates, cosines, strict=True):
-        score = float(cosine) + OVERLAP_WEIGHT * overlap + PAPER_WEIGHT * found.score
-        evidence.append(Evidence(rank, found.paper, found.score, sentence, score, float(cosine), overlap))
-    return sorted(evidence, key=lambda item: -item.score)
-
-
-def why_unanswered(evidence: Sequence[Evidence]) -> str | None:
-    """None if the evidence may answer the query; otherwise the reason to say so instead of answering."""
-    if not evidence:
-        return "There are no papers to answer from."
-    if max(item.cosine for item in evidence) < LEAST_COSINE:
-        return "No paper here is close to this question."
-    return None
-
-
-def compose(question: str, evidence: Sequence[Evidence]) -> Cited:
-    """An answer of verbatim sentences, each with its marker.
-
-    Who asks for papers gets one line a paper, its title before its best sentence.
-    """
-    listing = _ASKS_FOR_PAPERS.search(question) is not None
-    chosen = _choose(evidence, one_a_paper=listing)
-    heads = [f"{unmarked(item.paper.title)}: " if listing else "" for item in chosen]
-    lines = [head + _with_marker(unmarked(item.sentence), item.rank) for head, item in zip(heads, chosen, strict=True)]
-    text = ("\n" if listing else " ").join(lines)
-    claims = tuple(Claim(item.sentence, (item.rank,), True, item.sentence) for item in chosen)
-    papers = {item.rank: item.paper for item in chosen}
-    citations = tuple(
-        Citation(rank, paper, tuple(item.sentence for item in chosen if item.rank == rank), True)
-        for rank, paper in papers.items()
+    order = sorted(range(len(found)), key=lambda row: -scored[row].score)[:top_k]
+    evidence = [
+        Evidence(
+            rank, found[row].paper, scored[row].score, sentence,
+            float(logit) + OVERLAP_WEIGHT * overlap + PAPER_WEIGHT * scored[row].score, float(logit), overlap,
+        )
+        for rank, row in enumerate(order, 1)
+        for (sentence, overlap), logit in zip(cut[row], read[row], strict=True)
+    ]  # fmt: skip
+    signals = Signals(
+        logit=anything(np.concatenate([read[row] for row in order])) if order else LEAST_LOGIT,
+        cosine=max((found[row].cosine for row in order), default=0.0),
+        overlap=max((share(rarity, words(f"{h.paper.title} {h.paper.abstract}")) for h in found), default=0.0),
     )
-    return Cited(text, claims, citations)
+    ranked = tuple(sorted(evidence, key=lambda item: -item.score))
+    return Weighed(tuple(scored[row] for row in order), ranked, signals)
 
 
-def _with_marker(sentence: str, marker: int) -> str:
-    """The marker goes before the full stop.
-
-    >>> _with_marker("It is fast.", 2), _with_marker("Is it?", 1)
-    ('It is fast [2].', 'Is it? [1]')
-    """
-    return f"{sentence[:-1].rstrip()} [{marker}]." if sentence.endswith(".") else f"{sentence} [{marker}]"
-
-
-def _choose(evidence: Sequence[Evidence], one_a_paper: bool) -> list[Evidence]:
-    best = max(item.paper_score for item in evidence)
-    near = [item for item in evidence if item.paper_score >= best - PAPER_MARGIN]
-    if not one_a_paper:
-        return near[:MOST_SENTENCES]
-    first = {item.rank: item for item in reversed(near)}
-    return [first[rank] for rank in sorted(first)]
+def anything(logits: Logits) -> float:
+    """The logit of any of some sentences: their log-sum-exp, or LEAST_LOGIT if that is higher."""
+    return max(LEAST_LOGIT, float(np.logaddexp.reduce(logits))) if len(logits) else LEAST_LOGIT
 
 
 def _candidates(abstract: str, rarity: dict[str, float]) -> list[tuple[str, float]]:
     """The sentences of an abstract, each with its share of the query's rarity."""
-    found = [(sentence, _share(rarity, words(sentence))) for sentence in sentences(abstract)]
+    found = [(sentence, share(rarity, words(sentence))) for sentence in sentences(abstract)]
     return found if len(found) <= _MOST_CANDIDATES else sorted(found, key=lambda item: -item[1])[:_MOST_CANDIDATES]
 
 
-def _share(rarity: dict[str, float], held: Sequence[str]) -> float:
+def share(rarity: dict[str, float], held: Sequence[str]) -> float:
     """How much of the query's rarity the words of a text hold, 0 to 1."""
     total = sum(rarity.values())
     return sum(rarity[word] for word in rarity.keys() & set(held)) / total if total else 0.0

@@ -2,21 +2,20 @@
 
 Any GGUF will do. The prompt is the model's own chat template around our messages; what stands inside the
 messages is tokenized as plain text, so that no abstract or question can forge the template's control
-tokens. Tokens are chosen here rather than by llama.cpp's samplers, so that the marker mask can be applied
-to the logits in place.
+tokens. Tokens are chosen here rather than by llama.cpp's samplers: so the marker mask can be applied to the
+logits in place, and where there is nothing to choose, nothing is sampled and all goes into one batch.
 """
 
 import codecs
-import contextlib
 import hashlib
 import os
 import re
 import threading
 from collections import abc
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,12 +23,17 @@ import numpy.typing as npt
 from rag.constrain import MarkerMask, MarkerRules, Vocabulary
 from rag.errors import ModelError
 from rag.template import PLAIN_TEMPLATE, Template, TemplateError, apply_template
-from rag.types import FinishReason, Message
+from rag.trie import Walk
+from rag.types import Choices, Chosen, FinishReason, Message
 
 Logits = npt.NDArray[np.float32]
 
 # Room for the rules, one passage of 300 tokens, a question and an answer.
 SMALLEST_CONTEXT = 512
+# Models with fewer parameters quote unless the settings say otherwise. The smallest ones that are known to copy
+# numbers and cite in prose of their own have 3 to 4 billion (Qwen3-4B, granite-4 micro); of those around a
+# billion, what is written is too often not in the passages, and verification would mark half of it.
+WRITES_FREELY = 2_000_000_000
 # With a temperature above 0 the token is drawn from the likeliest ones only.
 _TOP_K = 40
 _MEND_MODEL = "Set FOOTNOTE_MODEL to another GGUF, or to none for answers without a model."
@@ -57,8 +61,8 @@ class LlamaGenerator:
     """A GGUF, loaded. One thread at a time may use it.
 
     `n_ctx` is the context window that can be used: the one asked for, or the model's own if that is
-    smaller. Raises ModelError if the file cannot be loaded or its context window is below
-    SMALLEST_CONTEXT tokens.
+    smaller. `mode` is "auto" to let the model's size decide. Raises ModelError if the file cannot be
+    loaded or its context window is below SMALLEST_CONTEXT tokens.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class LlamaGenerator:
         gpu_layers: int = -1,
         temperature: float = 0.0,
         seed: int = 0,
+        mode: Literal["auto", "write", "quote"] = "write",
     ) -> None:
         _check_file(path)
         self.path = path
@@ -110,6 +115,10 @@ class LlamaGenerator:
             raise ModelError(
                 f"{what} tokens; Footnote needs {SMALLEST_CONTEXT}.", "Raise FOOTNOTE_N_CTX or name another GGUF."
             )
+        self.parameters = int(llama_cpp.llama_model_n_params(self._llama.model))
+        self.mode: Literal["write", "quote"] = mode_of(self.parameters) if mode == "auto" else mode
+        self._stop = threading.Event()
+        self._abort = llama_cpp.ggml_abort_callback(lambda _: self._stop.is_set())
         self.vocabulary = self._read_vocabulary()
         self._rules: dict[frozenset[int], MarkerRules] = {}
         self._template = self._read_template()
@@ -124,26 +133,17 @@ class LlamaGenerator:
         """Yield one piece of text a token (it may be empty), and return why the answer ended.
 
         Ends when the model does, after `max_tokens` or at the end of the context window, or once `stop`
-        is set: between two tokens, or between two steps of reading the prompt, milliseconds apart. No marker
-        outside `markers` is ever written. The same prompt, temperature and seed give the same text. Raises
+        is set: between two tokens, or within a step of the prompt's evaluation. No marker outside
+        `markers` is ever written. The same prompt, temperature and seed give the same text. Raises
         ModelError if the prompt leaves no room to answer.
         """
-        prompt = self._tokenize(messages)
-        room = self.n_ctx - len(prompt)
-        if room < 1:
-            raise ModelError(
-                f"The prompt has {len(prompt)} tokens; {self.name} can read {self.n_ctx}.",
-                "Raise FOOTNOTE_N_CTX or lower FOOTNOTE_MAX_TOKENS.",
-            )
+        prompt, room = self._read_prompt(messages, max_tokens)
         mask = MarkerMask(self._rules_for(markers))
         random = np.random.default_rng(self.seed)
         text = codecs.getincrementaldecoder("utf-8")("replace")
         pending = self._reuse_prefix(prompt)
-        for _ in range(min(max_tokens, room)):
-            while pending and not stop.is_set():
-                self._evaluate(pending[: self._batch], stop)
-                pending = pending[self._batch :]
-            if stop.is_set():
+        for _ in range(room):
+            if not self._evaluate(pending, stop):
                 return "stopped"
             token = self._choose(mask, random)
             if token in self.vocabulary.ends:
@@ -152,6 +152,46 @@ class LlamaGenerator:
             pending = [token]
             yield text.decode(self.vocabulary.pieces[token])
         return "length"
+
+    def quote(
+        self, messages: Sequence[Message], choices: Choices, max_tokens: int, stop: threading.Event
+    ) -> abc.Generator[Chosen, None, FinishReason]:
+        """Yield the texts the model chooses, each as soon as it is the only one left, and return why it ended.
+
+        The model decides only where the tokens of the texts part; what is forced is evaluated in batches. It
+        is asked whether to go on after each text, and chooses the same as if it were asked at every token.
+        Ends and raises as `stream` does.
+        """
+        prompt, room = self._read_prompt(messages, max_tokens)
+        random = np.random.default_rng(self.seed)
+        pending = self._reuse_prefix(prompt)
+        left, before = dict(enumerate(choices.texts)), ""
+        while left and len(choices.texts) - len(left) < choices.most:
+            if stop.is_set():
+                return "stopped"
+            between = choices.separator if before else ""
+            tokens = {number: self._continue(before, between + text) for number, text in left.items()}
+            open_ = {number: found for number, found in tokens.items() if len(found) <= room}
+            if not open_:
+                return "length"
+            last = [[end] for end in sorted(self.vocabulary.ends)] if before else [self._continue("", choices.refusal)]
+            walk = Walk(open_ | dict(enumerate(last, len(choices.texts))))
+            pending += walk.forced()
+            while walk.found is None:
+                if not self._evaluate(pending, stop):
+                    return "stopped"
+                options = walk.options
+                token = options[self._draw(self._logits()[options], random)]
+                walk.accept(token)
+                pending = [token, *walk.forced()]
+            if walk.found not in left:
+                if not before:
+                    yield Chosen(None, len(last[0]))
+                return "stop"
+            yield Chosen(walk.found, len(tokens[walk.found]))
+            room -= len(tokens[walk.found])
+            before = left.pop(walk.found)[-1]
+        return "stop"
 
     def close(self) -> None:
         """Free the model's memory."""
@@ -165,7 +205,7 @@ class LlamaGenerator:
         return self._draw(logits, random)
 
     def _draw(self, logits: Logits, random: np.random.Generator) -> int:
-        if self.temperature == 0:
+        if self.temperature == 0 or len(logits) == 1:
             return int(np.argmax(logits))
         top = np.argpartition(logits, -_TOP_K)[-_TOP_K:] if len(logits) > _TOP_K else np.arange(len(logits))
         # Adding Gumbel noise to logits and taking the largest draws from their softmax.
@@ -176,32 +216,36 @@ class LlamaGenerator:
         pointer = self._lib.llama_get_logits_ith(self._llama.ctx, -1)
         return np.ctypeslib.as_array(pointer, shape=(len(self.vocabulary.pieces),))
 
-    def _evaluate(self, tokens: list[int], stop: threading.Event) -> None:
-        """Evaluate tokens, or give up once `stop` is set; what was evaluated before them is still good then."""
-        try:
-            with self._giving_up(stop) if len(tokens) > 1 else contextlib.nullcontext():
-                self._llama.eval(tokens)
-        except RuntimeError as exc:
-            if stop.is_set():
-                return
-            self._llama.reset()
+    def _read_prompt(self, messages: Sequence[Message], max_tokens: int) -> tuple[list[int], int]:
+        """The prompt's tokens, and how many may follow them."""
+        prompt = self._tokenize(messages)
+        if len(prompt) >= self.n_ctx:
             raise ModelError(
-                f"llama.cpp failed in {self.name}: {exc}.", "Lower FOOTNOTE_N_CTX or FOOTNOTE_GPU_LAYERS."
-            ) from exc
+                f"The prompt has {len(prompt)} tokens; {self.name} can read {self.n_ctx}.",
+                "Raise FOOTNOTE_N_CTX or lower FOOTNOTE_MAX_TOKENS.",
+            )
+        return prompt, min(max_tokens, self.n_ctx - len(prompt))
 
-    @contextlib.contextmanager
-    def _giving_up(self, stop: threading.Event) -> Iterator[None]:
-        """Within, llama.cpp asks before each step of its graph whether to stop.
-
-        A batch takes seconds on a slow processor, a step milliseconds. For a single token it does not ask,
-        which would cost a small model a tenth of its speed.
-        """
-        asks = self._lib.ggml_abort_callback(lambda _: stop.is_set())
-        self._lib.llama_set_abort_callback(self._llama.ctx, asks, None)
-        try:
-            yield
-        finally:
-            self._lib.llama_set_abort_callback(self._llama.ctx, self._lib.ggml_abort_callback(), None)
+    def _evaluate(self, tokens: list[int], stop: threading.Event) -> bool:
+        """Evaluate tokens, batch by batch; False if `stop` was set before the end."""
+        self._stop = stop
+        for start in range(0, len(tokens), self._batch):
+            if stop.is_set():
+                return False
+            # Within a batch llama.cpp asks between two operations. A single token is soon done, and would be a
+            # tenth slower with a small model.
+            ask = self._abort if len(tokens) > 1 else self._lib.ggml_abort_callback(0)
+            self._lib.llama_set_abort_callback(self._llama.ctx, ask, None)
+            try:
+                self._llama.eval(tokens[start : start + self._batch])
+            except RuntimeError as exc:
+                if stop.is_set():  # llama.cpp asked our callback and gave up; what it had evaluated stays good
+                    return False
+                self._llama.reset()
+                raise ModelError(
+                    f"llama.cpp failed in {self.name}: {exc}.", "Lower FOOTNOTE_N_CTX or FOOTNOTE_GPU_LAYERS."
+                ) from exc
+        return not stop.is_set()
 
     def _reuse_prefix(self, prompt: list[int]) -> list[int]:
         """Keep the evaluated tokens the prompt begins with; return those still to be evaluated."""
@@ -229,6 +273,17 @@ class LlamaGenerator:
         if self._lib.llama_vocab_get_add_bos(vocab) and tokens[:1] != [self._llama.token_bos()]:
             tokens.insert(0, self._llama.token_bos())
         return tokens
+
+    def _continue(self, before: str, text: str) -> list[int]:
+        """The tokens of a text after another, of which the last character is given.
+
+        They are cut out of the tokens of both: some tokenizers put a blank before whatever they are given.
+        """
+        head, whole = self._plain(before), self._plain(before + text)
+        return whole[len(head) :] if whole[: len(head)] == head else self._plain(text)
+
+    def _plain(self, text: str) -> list[int]:
+        return list(self._llama.tokenize(text.encode(), add_bos=False, special=False)) if text else []
 
     def _rules_for(self, markers: frozenset[int]) -> MarkerRules:
         if markers not in self._rules:
@@ -267,6 +322,11 @@ def binding() -> Binding:
     import llama_cpp
 
     return Binding(llama_cpp.__version__, bool(llama_cpp.llama_supports_gpu_offload()))
+
+
+def mode_of(parameters: int) -> Literal["write", "quote"]:
+    """How a model of this size is to answer if nobody says."""
+    return "write" if parameters >= WRITES_FREELY else "quote"
 
 
 def default_threads() -> int:

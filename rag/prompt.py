@@ -1,54 +1,61 @@
-"""A question, passages and earlier questions -> messages that fit the context window (pure).
+"""A question, evidence, papers and earlier questions -> messages that fit the context window (pure).
 
-The wording lives in `prompts/` as text files with named variables. Knows nothing of models but a way
-to count tokens.
+The wording lives in `prompts/` as text files with named variables. In the text of a user message a line begins
+with a marker or a dash if it is a paper's, or with one of our headings: what comes from outside is never more
+than the rest of one line (see `rag.untrusted`). Knows nothing of models but a way to count tokens.
 """
 
-import bisect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from string import Template
+from typing import Literal
 
 from rag.errors import ModelError, QuestionError
-from rag.text import sentences, unmarked
-from rag.types import Message, Paper
+from rag.types import Evidence, Message, Paper
+from rag.untrusted import as_data, gives_orders, without_orders
 
+# Sentences shown to the model, and in `quote` mode those it may choose from. The right one is among the first
+# three in 76% of the questions over the seeds; the prompt of a small model must stay short, since two cores
+# read some hundred tokens a second of a model of a billion parameters.
+MOST_SHOWN = 8
 # Earlier questions shown to the model; older ones seldom matter and cost room.
 _EARLIER_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Messages, and the markers of the passages that are in them."""
+    """Messages, the sentences shown in them, and the markers of the papers that are."""
 
     messages: tuple[Message, ...]
+    evidence: tuple[Evidence, ...]
     markers: frozenset[int]
 
 
 def build_prompt(
+    mode: Literal["write", "quote"],
     question: str,
+    evidence: Sequence[Evidence],
     papers: Sequence[Paper],
     history: Sequence[str],
     count_tokens: Callable[[Sequence[Message]], int],
     room: int,
 ) -> Prompt:
-    """The prompt of at most `room` tokens, by `count_tokens`, that shows the most passages.
+    """The prompt of at most `room` tokens, by `count_tokens`, that shows the most.
 
-    `papers` come best first and keep their rank as marker, from 1. The lowest are dropped first; if not
-    even the best fits whole, its last sentences are dropped one by one; then the earlier questions are.
-    Raises QuestionError if the question, or ModelError if the instructions alone, are too long.
+    `evidence` and `papers` come best first; the papers' abstracts are shown in `write` mode only and keep
+    their rank as marker, from 1. The lowest abstracts are dropped first, then the earlier questions, then the
+    lowest sentences. Raises QuestionError if the question, or ModelError if the instructions alone, are too long.
     """
-    passages = [_passage(rank, paper, paper.abstract) for rank, paper in enumerate(papers, 1)]
-    for shown in range(len(passages), 0, -1) or [0]:
-        messages = _messages(question, passages[:shown], history)
+    abstracts = papers if mode == "write" else ()
+    evidence = evidence[:MOST_SHOWN]
+    for shown, whole, earlier in _fewer_and_fewer(len(evidence), len(abstracts), history):
+        messages = _messages(mode, question, evidence[:shown], abstracts[:whole], earlier)
         if count_tokens(messages) <= room:
-            return Prompt(messages, frozenset(range(1, shown + 1)))
-    for earlier in (history, ()):
-        if papers and (shortened := _shortened(question, papers[0], earlier, count_tokens, room)):
-            return Prompt(shortened, frozenset({1}))
-    if count_tokens(_messages("", [], ())) <= room // 2:
+            markers = {item.rank for item in evidence[:shown]} | set(range(1, whole + 1))
+            return Prompt(messages, tuple(evidence[:shown]), frozenset(markers))
+    if count_tokens(_messages(mode, "", (), (), ())) <= room // 2:
         raise QuestionError(
             f"The question is too long for the model, which can read {room} tokens at once.", "Shorten it."
         )
@@ -56,20 +63,6 @@ def build_prompt(
         f"The model's context window leaves {room} tokens for the prompt, which is too small.",
         "Raise FOOTNOTE_N_CTX or lower FOOTNOTE_MAX_TOKENS.",
     )
-
-
-def _shortened(
-    question: str, paper: Paper, history: Sequence[str], count_tokens: Callable[[Sequence[Message]], int], room: int
-) -> tuple[Message, ...]:
-    """Messages with as many sentences of the one paper as fit; none if not even the first does."""
-    cut = sentences(paper.abstract)
-
-    def with_first(kept: int) -> tuple[Message, ...]:
-        return _messages(question, [_passage(1, paper, " ".join(cut[:kept]))], history)
-
-    # More sentences take more tokens, so the most that fit are found by halving.
-    fit = bisect.bisect_right(range(1, len(cut) + 1), room, key=lambda kept: count_tokens(with_first(kept)))
-    return with_first(fit) if fit else ()
 
 
 def refusal() -> str:
@@ -86,21 +79,51 @@ def is_refusal(text: str) -> bool:
     return text.strip().casefold().rstrip(".").startswith(refusal().casefold().rstrip("."))
 
 
-def _messages(question: str, passages: Sequence[str], history: Sequence[str]) -> tuple[Message, ...]:
-    earlier = "".join(f"Earlier question: {asked}\n" for asked in history[-_EARLIER_SHOWN:])
-    user = Template(_text("question")).substitute(passages="\n\n".join(passages), history=earlier, question=question)
-    return Message("system", Template(_text("system")).substitute(refusal=refusal()).strip()), Message(
-        "user", user.strip()
+def instructions(mode: Literal["write", "quote"]) -> str:
+    """What the model is told, without what an answer may well say: the refusal."""
+    return Template(_text(mode)).substitute(refusal="").strip()
+
+
+def _fewer_and_fewer(
+    sentences: int, abstracts: int, history: Sequence[str]
+) -> Iterator[tuple[int, int, Sequence[str]]]:
+    """How many sentences and abstracts to try, and with which earlier questions."""
+    for earlier in (history, ()):
+        for whole in range(abstracts, -1, -1):
+            yield sentences, whole, earlier
+    for shown in range(sentences - 1, 0, -1):
+        yield shown, 0, ()
+
+
+def _messages(
+    mode: Literal["write", "quote"],
+    question: str,
+    evidence: Sequence[Evidence],
+    papers: Sequence[Paper],
+    history: Sequence[str],
+) -> tuple[Message, ...]:
+    by_paper: dict[int, list[Evidence]] = {}
+    for item in evidence:
+        by_paper.setdefault(item.rank, []).append(item)
+    user = Template(_text(f"{mode}_question")).substitute(
+        sentences="\n\n".join(
+            _passage(rank, items[0].paper, [item.sentence for item in items]) for rank, items in by_paper.items()
+        ),
+        abstracts="\n\n".join(
+            _passage(rank, paper, [without_orders(paper.abstract)]) for rank, paper in enumerate(papers, 1)
+        ),
+        history="".join(f"Earlier question: {as_data(asked)}\n" for asked in history[-_EARLIER_SHOWN:]),
+        question=as_data(question),
     )
+    system = Template(_text(mode)).substitute(refusal=refusal())
+    return Message("system", system.strip()), Message("user", user.strip())
 
 
-def _passage(marker: int, paper: Paper, abstract: str) -> str:
+def _passage(marker: int, paper: Paper, texts: Sequence[str]) -> str:
+    """A paper's title and date, and a line for each of the texts."""
+    title = "(its title gives orders)" if gives_orders(paper.title) else as_data(paper.title)
     date = f" ({paper.date[:4]})" if paper.date else ""
-    return (
-        Template(_text("passage"))
-        .substitute(marker=marker, title=unmarked(paper.title), date=date, abstract=unmarked(abstract))
-        .strip()
-    )
+    return "\n".join([f"[{marker}] {title}{date}", *(f"- {as_data(text)}" for text in texts)])
 
 
 @cache

@@ -1,13 +1,16 @@
 """Settings, from the environment (prefix FOOTNOTE_) and from .env in the working directory.
 
-The only reader of either. The environment wins over .env; both are documented in .env.example, and a
-test holds that file to this one.
+The only reader of either, and the only writer of .env. The environment wins over .env; both are documented in
+.env.example, and a test holds that file to this one.
 """
 
 import difflib
 import ipaddress
 import os
+import re
+import shutil
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -46,6 +49,9 @@ class Settings(BaseSettings):
 
     model: str = Field(
         "", description="Path of a GGUF; none for answers without a model; empty for the bundled one, if there is one."
+    )
+    mode: Literal["auto", "quote", "write"] = Field(
+        "auto", description="How a model answers: in sentences it chooses from the evidence, or in its own words."
     )
     gpu_layers: int = Field(-1, ge=-1, description="Layers of the model to run on a GPU; -1 for all.")
     n_ctx: int = Field(
@@ -111,6 +117,25 @@ def load_settings(**given: object) -> Settings:
         ) from exc
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigurationError(f"Cannot read {ENV_FILE}: {exc}.", "It must be a UTF-8 text file.") from exc
+
+
+def write_setting(name: str, value: str) -> None:
+    """Set a setting in .env and leave every other line as it is. Raises ConfigurationError."""
+    path = Path(ENV_FILE).resolve()
+    name, quoted = f"{PREFIX}{name.upper()}", value.replace("\\", "\\\\").replace("'", "\\'")
+    line = f"{name}='{quoted}'"
+    try:
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        after, found = re.subn(rf"(?m)^[ \t]*(?:export[ \t]+)?{name}[ \t]*=.*$", lambda _: line, before)
+        if not found:
+            after = f"{before}{'' if before.endswith(chr(10)) or not before else chr(10)}{line}\n"
+        written = path.with_name(f"{path.name}.new")
+        written.write_text(after, encoding="utf-8")
+        if path.exists():
+            shutil.copymode(path, written)
+        written.replace(path)
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigurationError(f"Cannot write {ENV_FILE}: {exc}.", "It must be a UTF-8 text file.") from exc
 
 
 def _check_names() -> None:

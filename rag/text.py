@@ -96,3 +96,12 @@ def unmarked(text: str) -> str:
 
 
 _MARKER_LIKE = re.compile(r"[\[【［]\s?(\d[\d\s,;-]{0,40})[\]】］]")
+
+
+def with_marker(sentence: str, markers: str) -> str:
+    """A sentence with its markers, which go before the full stop.
+
+    >>> with_marker("It is fast.", "[2]"), with_marker("Is it?", "[1]")
+    ('It is fast [2].', 'Is it? [1]')
+    """
+    return f"{sentence[:-1].rstrip()} {markers}." if sentence.endswith(".") else f"{sentence} {markers}"

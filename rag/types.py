@@ -15,6 +15,9 @@ import numpy.typing as npt
 Embeddings = npt.NDArray[np.float32]
 """Shape (n, dimension), rows of unit length."""
 
+Logits = npt.NDArray[np.float32]
+"""Shape (n,): how well each of n sentences answers; 0 is as likely as "none of these"."""
+
 Mode = Literal["write", "quote", "evidence"]
 FinishReason = Literal["stop", "length", "stopped"]
 
@@ -93,8 +96,8 @@ class Evidence:
     sentence: str
     score: float
     """Higher is better; comparable within one query only."""
-    cosine: float
-    """Cosine of the query and the sentence below its title, -1 to 1."""
+    logit: float
+    """What the evidence model says of it; 0 is as likely as that nothing answers."""
     overlap: float
     """Share of the query's words, weighed by rarity, that the sentence holds, 0 to 1."""
 
@@ -151,6 +154,27 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Choices:
+    """What an answer may be made of: at most `most` of the texts, each once, or the refusal alone."""
+
+    texts: tuple[str, ...]
+    separator: str
+    """Between two texts."""
+    refusal: str
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What the model chose next."""
+
+    number: int | None
+    """Which of `Choices.texts`; None for the refusal."""
+    tokens: int
+    """How many tokens it has."""
+
+
+@dataclass(frozen=True, slots=True)
 class Timings:
     """Milliseconds, except `tokens` and `prompt_tokens` (counts) and `tokens_per_s`."""
 
@@ -178,6 +202,8 @@ class Answer:
     passages: tuple[ScoredPaper, ...]
     evidence: tuple[Evidence, ...]
     """Every sentence of the passages, best first."""
+    answerable: float
+    """How likely they answer the question, 0 to 1."""
     mode: Mode
     model: str | None
     generation: str
@@ -207,13 +233,23 @@ class Embedder(Protocol):
     def embed_queries(self, texts: Sequence[str]) -> Embeddings: ...
 
 
+class Reader(Protocol):
+    """Says how well each sentence of some passages answers a question."""
+
+    def read(self, question: str, passages: Sequence[tuple[str, Sequence[str]]]) -> list[Logits]:
+        """The logits of each passage's sentences; a passage is a title and its sentences."""
+
+
 class Generator(Protocol):
-    """Turns messages into text, token by token. Used by one thread at a time."""
+    """Turns messages into text. Used by one thread at a time."""
 
     @property
     def name(self) -> str: ...
     @property
     def n_ctx(self) -> int: ...
+    @property
+    def mode(self) -> Literal["write", "quote"]:
+        """How it is to answer: in its own words by `stream`, or in the evidence's by `quote`."""
 
     def count_prompt(self, messages: Sequence[Message]) -> int:
         """Number of tokens of the whole prompt, chat template included."""
@@ -223,6 +259,15 @@ class Generator(Protocol):
     ) -> abc.Generator[str, None, FinishReason]:
         """Yield one piece of text (it may be empty) a token, and return why it ended.
 
-        Ends when the model does, after `max_tokens`, or between two tokens once `stop` is set.
-        No marker outside `markers` is ever written.
+        Ends when the model does, after `max_tokens`, or once `stop` is set. No marker outside `markers`
+        is ever written.
+        """
+
+    def quote(
+        self, messages: Sequence[Message], choices: Choices, max_tokens: int, stop: threading.Event
+    ) -> abc.Generator[Chosen, None, FinishReason]:
+        """Yield the texts the model chooses, one by one, and return why it ended.
+
+        Ends when the model does, after `choices.most` texts, where none of them fits in `max_tokens`, or
+        once `stop` is set.
         """

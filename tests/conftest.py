@@ -12,9 +12,10 @@ import pytest
 
 from rag.embed import SentenceEmbedder
 from rag.generate import LlamaGenerator
+from rag.lexical import words
 from rag.rebuild import rebuild
 from rag.store import Store, open_store
-from rag.types import Embedder, Embeddings
+from rag.types import Embedder, Embeddings, Logits
 from tests.gguf_models import write_gguf
 
 ROOT = Path(__file__).parent.parent
@@ -51,6 +52,20 @@ class WordEmbedder:
                 vectors[row, zlib.crc32(word.encode()) % self.dimension] += 1
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         return vectors
+
+
+class WordReader:
+    """Trusts a sentence as far as it shares the question's words: ranking that a test can foresee, nothing to load."""
+
+    def read(self, question: str, passages: Sequence[tuple[str, Sequence[str]]]) -> list[Logits]:
+        asked = set(words(question))
+        return [
+            np.array(
+                [20.0 * len(asked & set(words(f"{title} {text}"))) / max(1, len(asked)) - 8 for text in texts],
+                dtype=np.float32,
+            )
+            for title, texts in passages
+        ]
 
 
 @pytest.fixture(autouse=True)
@@ -131,7 +146,7 @@ def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def generator(tiny_gguf: Path) -> Iterator[LlamaGenerator]:
-    model = LlamaGenerator(tiny_gguf, temperature=1.0)
+    model = LlamaGenerator(tiny_gguf, temperature=1.0, threads=1)
     yield model
     model.close()
 

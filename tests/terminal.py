@@ -24,8 +24,10 @@ _PATIENCE = 120.0
 # The program with ranking that a test can foresee; everything else is what people run.
 PROGRAM = """
 import sys
+import rag.reader
 from bot import cli
-from tests.conftest import WordEmbedder
+from tests.conftest import WordEmbedder, WordReader
+rag.reader.shipped_reader = WordReader
 cli._embedder = lambda settings: WordEmbedder()
 sys.exit(cli.main(sys.argv[1:]))
 """

@@ -5,10 +5,11 @@ import threading
 from collections import abc
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from rag.answer import Answerer, Found, Wrote
+from rag.answer import Answerer, Checked, Found, Wrote
 from rag.cite import cite
 from rag.errors import QuestionError
 from rag.generate import LlamaGenerator
@@ -16,8 +17,8 @@ from rag.prompt import refusal
 from rag.rebuild import rebuild
 from rag.retrieve import Retriever
 from rag.store import Store, open_store
-from rag.types import Answer, FinishReason, Message
-from tests.conftest import WordEmbedder
+from rag.types import Answer, Choices, Chosen, FinishReason, Message
+from tests.conftest import WordEmbedder, WordReader
 from tests.gguf_models import write_gguf
 
 
@@ -26,6 +27,7 @@ class Scripted:
 
     name = "scripted"
     n_ctx = 4096
+    mode: Literal["write", "quote"] = "write"
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -39,6 +41,11 @@ class Scripted:
         yield from self.text
         return "stop"
 
+    def quote(
+        self, messages: Sequence[Message], choices: Choices, max_tokens: int, stop: threading.Event
+    ) -> abc.Generator[Chosen, None, FinishReason]:
+        raise NotImplementedError
+
 
 @pytest.fixture
 def retriever(planets: Store, embedder: WordEmbedder) -> Retriever:
@@ -47,12 +54,12 @@ def retriever(planets: Store, embedder: WordEmbedder) -> Retriever:
 
 @pytest.fixture
 def evidence(retriever: Retriever) -> Answerer:
-    return Answerer(retriever, None, top_k=3)
+    return Answerer(retriever, None, top_k=3, reader=WordReader())
 
 
 @pytest.fixture
 def noise(retriever: Retriever, generator: LlamaGenerator) -> Answerer:
-    return Answerer(retriever, generator, top_k=3, max_tokens=60)
+    return Answerer(retriever, generator, top_k=3, max_tokens=60, reader=WordReader())
 
 
 def check_contract(answer: Answer) -> None:
@@ -112,7 +119,7 @@ def test_events_come_in_order(noise: Answerer) -> None:
     events = list(noise.stream("What accuracy does Mercury reach?"))
     assert isinstance(events[0], Found)
     assert isinstance(events[-1], Answer)
-    assert all(isinstance(event, Wrote) for event in events[1:-1])
+    assert all(isinstance(event, (Wrote, Checked)) for event in events[1:-1])
     written = "".join(event.text for event in events if isinstance(event, Wrote))
     assert len(written) > 20
     assert cite(written, {i: found.paper for i, found in enumerate(events[0].passages, 1)}).text == events[-1].text
@@ -158,7 +165,7 @@ def test_stopping_keeps_what_came_and_the_next_answer_is_clean(noise: Answerer, 
 
 def test_model_that_writes_nothing_abstains(retriever: Retriever, tmp_path_factory: pytest.TempPathFactory) -> None:
     mute = LlamaGenerator(write_gguf(tmp_path_factory.mktemp("m") / "mute.gguf", bias={"<|im_end|>": 50.0}))
-    answer = Answerer(retriever, mute, top_k=3).answer("What accuracy does Mercury reach?")
+    answer = Answerer(retriever, mute, top_k=3, reader=WordReader()).answer("What accuracy does Mercury reach?")
     check_contract(answer)
     assert (answer.abstained, answer.reason) == (True, "The model wrote nothing.")
 
@@ -169,7 +176,11 @@ def test_no_control_character_of_a_model_comes_through(
     rude = LlamaGenerator(
         write_gguf(tmp_path_factory.mktemp("m") / "rude.gguf", bias={"\x1b": 9.0, "\x07": 9.0}), temperature=1.0
     )
-    events = list(Answerer(retriever, rude, top_k=3, max_tokens=40).stream("What accuracy does Mercury reach?"))
+    events = list(
+        Answerer(retriever, rude, top_k=3, max_tokens=40, reader=WordReader()).stream(
+            "What accuracy does Mercury reach?"
+        )
+    )
     written = "".join(event.text for event in events if isinstance(event, Wrote))
     assert len(written) >= 30
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", written)
@@ -180,14 +191,16 @@ def test_lowest_passages_are_dropped_for_a_small_window(
 ) -> None:
     path = write_gguf(
         tmp_path_factory.mktemp("m") / "narrow.gguf",
-        context=1450,
+        context=1650,
         bias={"[1": 7.0, "[": 7.0, "]": 7.0, "2": 6.0, "3": 6.0},
     )
     narrow = LlamaGenerator(path, temperature=1.0)
     seen: set[int] = set()
     for seed in range(20):
         narrow.seed = seed
-        answer = Answerer(retriever, narrow, top_k=3, max_tokens=200).answer("What accuracy does Mercury reach?")
+        answer = Answerer(retriever, narrow, top_k=3, max_tokens=200, reader=WordReader()).answer(
+            "What accuracy does Mercury reach?"
+        )
         check_contract(answer)
         seen |= {citation.marker for citation in answer.citations}
     assert seen == {1, 2}
@@ -195,7 +208,7 @@ def test_lowest_passages_are_dropped_for_a_small_window(
 
 
 def test_refusal_of_the_model_abstains_and_what_follows_it_is_reported(retriever: Retriever) -> None:
-    answer = Answerer(retriever, Scripted(f"{refusal()} Sorry about that."), top_k=3).answer(
+    answer = Answerer(retriever, Scripted(f"{refusal()} Sorry about that."), top_k=3, reader=WordReader()).answer(
         "What accuracy does Mercury reach?"
     )
     check_contract(answer)
@@ -205,7 +218,9 @@ def test_refusal_of_the_model_abstains_and_what_follows_it_is_reported(retriever
 
 def test_refusal_of_a_part_keeps_the_rest_of_the_answer(retriever: Retriever) -> None:
     text = f"{refusal()[:-1]} directly, but Mercury reaches 71.5% accuracy on Tides [1]."
-    answer = Answerer(retriever, Scripted(text), top_k=3).answer("What accuracy does Mercury reach?")
+    answer = Answerer(retriever, Scripted(text), top_k=3, reader=WordReader()).answer(
+        "What accuracy does Mercury reach?"
+    )
     check_contract(answer)
     assert (answer.abstained, answer.text) == (False, text)
 
@@ -221,7 +236,7 @@ def test_abstract_of_a_thousand_sentences_is_no_trouble(
     long = " ".join(f"Filler number {i} says nothing." for i in range(1_000)) + " Saturn has rings of ice."
     rebuild([write_dump([("Saturn", long)])], tmp_path / "long", embedder)
     embedder.embedded.clear()
-    answer = Answerer(Retriever(open_store(tmp_path / "long"), embedder), None).answer(
+    answer = Answerer(Retriever(open_store(tmp_path / "long"), embedder), None, reader=WordReader()).answer(
         "What are the rings of Saturn made of?"
     )
     assert answer.text.startswith("Saturn has rings of ice [1].")
@@ -231,3 +246,42 @@ def test_abstract_of_a_thousand_sentences_is_no_trouble(
 def test_question_that_cannot_be_asked_is_refused_before_anything_runs(noise: Answerer) -> None:
     with pytest.raises(QuestionError, match="empty"):
         next(noise.stream("\x00"))
+
+
+def test_each_sentence_is_told_once_it_is_complete(retriever: Retriever) -> None:
+    text = "Mercury reaches 71.5% accuracy on Tides [1]. It trains in 30 hours [1]. It is a small transformer [1]."
+    events = list(
+        Answerer(retriever, Scripted(text), top_k=3, reader=WordReader()).stream("What accuracy does Mercury reach?")
+    )
+    answer = events[-1]
+    assert isinstance(answer, Answer)
+    assert tuple(event.claim for event in events if isinstance(event, Checked)) == answer.claims
+    assert [(claim.supported, claim.why) for claim in answer.claims] == [
+        (True, ""),
+        (False, "30 hours is not in [1]"),
+        (True, ""),
+    ]
+    written = ""
+    for event in events:
+        if isinstance(event, Wrote):
+            written += event.text
+        elif isinstance(event, Checked) and event.claim == answer.claims[0]:
+            assert "[1]. It" in written
+            assert len(written) < text.index("[1]. It is")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"{refusal()} Sorry about that.", []),
+        (f"{refusal()} But Mercury trains in 3 hours [1].", [refusal(), "But Mercury trains in 3 hours."]),
+        (f"Mercury trains in 3 hours [1]. {refusal()}", ["Mercury trains in 3 hours.", refusal()]),
+    ],
+)
+def test_refusal_is_told_as_a_claim_only_beside_an_answer(retriever: Retriever, text: str, told: list[str]) -> None:
+    events = list(
+        Answerer(retriever, Scripted(text), top_k=3, reader=WordReader()).stream("What accuracy does Mercury reach?")
+    )
+    assert [event.claim.text for event in events if isinstance(event, Checked)] == told
+    assert isinstance(events[-1], Answer)
+    assert [claim.text for claim in events[-1].claims] == told

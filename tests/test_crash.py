@@ -35,7 +35,7 @@ from rag.rebuild import rebuild
 from rag.retrieve import Retriever
 from rag.rows import digest
 from rag.store import Store, open_store
-from tests.conftest import ROOT, WordEmbedder
+from tests.conftest import ROOT, WordEmbedder, WordReader
 
 Write = Callable[..., Path]
 
@@ -148,7 +148,9 @@ def assert_whole(root: Path) -> tuple[str, str]:
         assert store.rows.papers() == {key: digest(paper) for key, paper in papers.items()}
         vectors = WordEmbedder().embed_passages([dense_text(papers[key]) for key in store.rows.ids])
         assert np.allclose(store.rows.vectors, vectors, atol=1e-6)
-        answer = Answerer(Retriever(store, WordEmbedder()), None).answer("Which abstract is of topic 3?")
+        answer = Answerer(Retriever(store, WordEmbedder()), None, reader=WordReader()).answer(
+            "Which abstract is of topic 3?"
+        )
         assert answer.citations
         assert all(found.paper == papers[found.paper.paper_id] for found in answer.passages)
         if store.manifest.previous is not None:

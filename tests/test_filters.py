@@ -14,7 +14,7 @@ from rag.filters import read_filter
 from rag.rebuild import rebuild
 from rag.retrieve import Retriever
 from rag.store import Store, open_store
-from tests.conftest import PLANETS, WordEmbedder
+from tests.conftest import PLANETS, WordEmbedder, WordReader
 
 YEARS = np.array([0, 2019, 2020, 2021, 2024], dtype=np.int16)
 
@@ -61,9 +61,11 @@ def test_answer_comes_from_the_papers_that_are_left(
     rebuild([write_dump("\n".join(lines))], tmp_path / "store", embedder)
     retriever = Retriever(open_store(tmp_path / "store"), embedder)
     question = "What accuracy is reached on the Tides benchmark?"
-    answer = Answerer(retriever, None, filter=read_filter("year>=2021 year<=2021")).answer(question)
+    answer = Answerer(retriever, None, reader=WordReader(), filter=read_filter("year>=2021 year<=2021")).answer(
+        question
+    )
     assert [found.paper.title for found in answer.passages] == ["Venus: Cloudy Attention"]
-    nothing = Answerer(retriever, None, filter=read_filter("year>2030")).answer(question)
+    nothing = Answerer(retriever, None, reader=WordReader(), filter=read_filter("year>2030")).answer(question)
     assert (nothing.abstained, nothing.reason) == (True, "No paper here is left by the filter year>2030.")
     retriever.store.close()
 

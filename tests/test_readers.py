@@ -16,7 +16,7 @@ from rag.generations import current
 from rag.rebuild import rebuild
 from rag.shelf import Shelf
 from rag.store import Store, open_store
-from tests.conftest import WordEmbedder
+from tests.conftest import WordEmbedder, WordReader
 
 Write = Callable[..., Path]
 
@@ -34,7 +34,9 @@ class Reader:
 
     def ask(self, ended: threading.Event) -> None:
         while not ended.is_set():
-            answer = Answerer(self._shelf.retriever(), None).answer("Which abstract is of topic 3?")
+            answer = Answerer(self._shelf.retriever(), None, reader=WordReader()).answer(
+                "Which abstract is of topic 3?"
+            )
             assert answer.citations
             with self._asked:
                 self.latest = answer.generation

@@ -17,7 +17,7 @@ from rag.rebuild import rebuild, survey
 from rag.shelf import Shelf
 from rag.store import Store, open_store, roll_back
 from rag.unfinished import Unfinished
-from tests.conftest import PLANETS, ROOT, WordEmbedder
+from tests.conftest import PLANETS, ROOT, WordEmbedder, WordReader
 
 Write = Callable[..., Path]
 MANY = [(f"Paper {i}", f"Abstract number {i} of many, about topic {i % 7}.") for i in range(300)]
@@ -149,7 +149,7 @@ def test_shelf_moves_to_a_new_generation_between_two_questions(
     first = shelf.retriever()
     assert shelf.retriever().store is first.store
     rebuild([write_dump([("Saturn", "Saturn has rings of ice.")])], tmp_path / "store", embedder)
-    answer = Answerer(shelf.retriever(), None).answer("What are the rings of Saturn made of?")
+    answer = Answerer(shelf.retriever(), None, reader=WordReader()).answer("What are the rings of Saturn made of?")
     assert answer.citations[0].paper.title == "Saturn"
     assert answer.generation != first.store.manifest.generation
     shelf.close()

@@ -132,7 +132,7 @@ class Library:
         generator = self.generator.result()
         if generator:
             generator.temperature, generator.seed = settings.temperature, settings.seed
-        return Answerer(self.shelf.result().retriever(), generator, settings.top_k, settings.max_tokens, filter_)
+        return Answerer(self.shelf.result().retriever(), generator, settings.top_k, settings.max_tokens, filter=filter_)
 
     def _load_generator(self) -> "LlamaGenerator | None":
         self.shelf.result()

@@ -13,7 +13,6 @@ from bot.references import link
 from bot.sessions import Conversation, Turn
 from bot.terminal.commands import COMMANDS, Command, usage
 from bot.terminal.markdown import MARKER
-from rag.cite import best_sentence
 from rag.lexical import words
 from rag.text import printable, sentences
 from rag.types import Answer, Citation, Claim, Paper, ScoredPaper
@@ -129,7 +128,8 @@ def evidence_of(paper: Paper, answer: Answer | None, about: str) -> list[str]:
         best = [item.sentence for item in answer.evidence if item.paper == paper][:1]
         if quoted or best:
             return quoted or best
-    return [sentence for sentence in [best_sentence(about, paper.abstract)] if sentence]
+    nearest_one = max(sentences(paper.abstract), key=lambda sentence: _shared(sentence, about), default="")
+    return [nearest_one] if nearest_one else []
 
 
 def compared(pairs: Sequence[tuple[int, Paper]], about: str, cosine: float, width: int) -> RenderableType:

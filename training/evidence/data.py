@@ -2,14 +2,16 @@
 
     python -m training.evidence.data DATA OUT --seeds seeds/ [--half a] [--squad N] [--papers N]
 
-DATA holds the public data sets (see sources.py); OUT gets train.jsonl, valid.jsonl and counts.json. An example is
+DATA holds the public data sets (see sources.py); OUT gets train.jsonl, valid.jsonl and counts.json. A line is a passage
+or an example, whose passages stand in lines before it and are named by their number among these, from 0:
 
-    {"kind": "squad", "question": "...", "right": [[title, sentence], ...], "wrong": [[title, sentence], ...]}
+    {"title": "...", "sentences": ["...", ...]}
+    {"kind": "squad", "question": "...", "own": 1, "passages": [[17, [3]], [4, []], ...]}
 
-`right` is empty if nothing answers. Wrong sentences come from the passage itself, from its neighbours (a SQuAD
-article's other paragraphs) and from elsewhere, those that BM25 takes for the question. That the answer was taken
-away needs no examples of its own: the loss asks every question also without its right sentences.
-Papers in the seeds are left out, for the question set is about them.
+The first `own` passages are those that the question was put to; with each stand the places of its sentences that
+answer, in none if nothing does. The others stand near them (a SQuAD article's other paragraphs) or elsewhere, those
+that BM25 takes for the question. That the answer was taken away needs no examples of its own: training asks every
+question also without its own passages. Papers in the seeds are left out, for the question set is about them.
 """
 
 import argparse
@@ -17,85 +19,105 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from rag.lexical import LexicalIndex
 from training.evidence import sources
+from training.evidence.blanks import Blank, blanks, with_another_name
 from training.evidence.sources import Asked, Half, Passage, holds
-from training.evidence.templates import Fact, facts, near_miss, wording
+from training.evidence.templates import Fact, facts, name_in, near_miss, wording
 
 SEED = 1
-Candidate = tuple[str, str]
-"""Title and sentence."""
 
-# Of the first so many sentences by BM25, the usable ones are taken.
-_SEARCHED = 40
-# Facts of one kind are at most so many: acronyms would be half of all.
-_MOST_OF_A_KIND = 8000
+# Of the first so many passages by BM25, the usable ones are taken.
+_SEARCHED = 24
+# Questions of one kind are at most so many: acronyms would be half of all.
+_MOST_OF_A_KIND = 6000
 # This share of the templates' facts is asked as near misses as well.
 _NEAR_MISSES = 0.6
 # People type so: without a question mark, or all lower-case.
 _TYPED_CARELESSLY = 0.15
+# Of the papers, so many are searched for others to put beside.
+_POOL_OF_PAPERS = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A passage, and the places of its sentences that answer."""
+
+    title: str
+    sentences: tuple[str, ...]
+    right: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A question and sentences that do and do not answer it."""
+    """A question and passages whose sentences do and do not answer it; the first `own` are its own."""
 
     kind: str
     question: str
-    right: tuple[Candidate, ...]
-    wrong: tuple[Candidate, ...]
+    own: int
+    passages: tuple[Candidate, ...]
+
+    @property
+    def answerable(self) -> bool:
+        """Whether any sentence answers."""
+        return any(passage.right for passage in self.passages)
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How many wrong sentences come from the question's own passages, their groups, and elsewhere."""
+    """How many passages beside a question's own come from their groups, and from elsewhere."""
 
-    own: int
     near: int
     far: int
 
 
-TRAINED = Share(own=4, near=3, far=2)
-VALIDATED = Share(own=99, near=8, far=4)
+TRAINED = Share(near=2, far=2)
+VALIDATED = Share(near=1, far=3)
 
 
 class Pool:
-    """All sentences of some passages, found by their words."""
+    """Passages found by their words."""
 
     def __init__(self, passages: Iterable[Passage]) -> None:
-        self._rows = [(passage, sentence) for passage in passages for sentence in passage.sentences]
-        self._index = LexicalIndex.build([sentence for _, sentence in self._rows])
+        self._passages = list(passages)
+        self._index = LexicalIndex.build([" ".join((p.title, *p.sentences)) for p in self._passages])
 
-    def search(self, asked: Asked) -> Iterator[tuple[Passage, str]]:
-        """Sentences that share words with a question but do not answer it, best first."""
+    def search(self, asked: Asked) -> Iterator[Passage]:
+        """Passages that share words with a question but do not answer it, best first."""
         scores = self._index.scores(asked.question)
         count = min(_SEARCHED, len(scores))
         best = np.argpartition(-scores, count - 1)[:count]
+        own = {(passage.group, passage.sentences) for passage in asked.passages}
         for row in best[np.argsort(-scores[best], kind="stable")]:
-            passage, sentence = self._rows[row]
-            answers = asked.avoid and all(holds(f"{passage.title} {sentence}", words) for words in asked.avoid)
-            if scores[row] > 0 and passage not in asked.passages and sentence not in asked.right and not answers:
-                yield passage, sentence
+            passage = self._passages[row]
+            text = " ".join((passage.title, *passage.sentences))
+            answers = asked.avoid and all(holds(text, words) for words in asked.avoid)
+            if scores[row] > 0 and (passage.group, passage.sentences) not in own and not answers:
+                yield passage
 
 
 def examples(asked: Iterable[Asked], pool: Pool, share: Share, rng: random.Random) -> Iterator[Example]:
-    """Add wrong sentences to questions, in random order."""
+    """Put questions beside other passages."""
     for question in asked:
-        own = [(p.title, s) for p in question.passages for s in p.sentences if s not in question.right]
         groups = {passage.group for passage in question.passages}
         found = list(pool.search(question))
-        near = [(passage.title, sentence) for passage, sentence in found if passage.group in groups][: share.near]
-        far = [(passage.title, sentence) for passage, sentence in found if passage.group not in groups]
-        wrong = list(dict.fromkeys(rng.sample(own, min(share.own, len(own))) + near + far[: share.far]))
-        rng.shuffle(wrong)
-        right = [(p.title, s) for p in question.passages for s in p.sentences if s in question.right]
-        if wrong:
-            yield Example(question.kind, _as_typed(question.question, rng), tuple(right), tuple(wrong))
+        near = [passage for passage in found if passage.group in groups][: share.near]
+        far = [passage for passage in found if passage.group not in groups][: share.far]
+        own = [_candidate(passage, question.right) for passage in question.passages]
+        others = [_candidate(passage, frozenset()) for passage in near + far]
+        rng.shuffle(others)
+        if own or others:
+            yield Example(question.kind, _as_typed(question.question, rng), len(own), (*own, *others))
+
+
+def _candidate(passage: Passage, right: frozenset[str]) -> Candidate:
+    places = tuple(place for place, sentence in enumerate(passage.sentences) if sentence in right)
+    return Candidate(passage.title, passage.sentences, places)
 
 
 def from_templates(papers: Sequence[Passage], rng: random.Random, most: int = _MOST_OF_A_KIND) -> Iterator[Asked]:
@@ -115,6 +137,39 @@ def from_templates(papers: Sequence[Passage], rng: random.Random, most: int = _M
                 text = " ".join((paper.title, *paper.sentences))
                 if missed := near_miss(fact, text, others, rng):
                     yield _asked(f"{kind} (near miss)", missed, paper, rng)
+
+
+def from_blanks(papers: Sequence[Passage], rng: random.Random, most: int = _MOST_OF_A_KIND) -> Iterator[Asked]:
+    """Questions in the words of abstracts, and near misses of some."""
+    told: dict[str, list[tuple[Passage, Blank]]] = {}
+    for paper in papers:
+        one = {blank.kind: blank for blank in blanks(name_in(paper.title), paper.sentences, rng)}  # one of a kind
+        for blank in one.values():
+            told.setdefault(blank.kind, []).append((paper, blank))
+    names = [name for found in told.values() for _, blank in found for name in blank.names]
+    for kind, found in told.items():
+        for paper, blank in rng.sample(found, min(most, len(found))):
+            yield Asked(f"arxiv {kind}", blank.question, (paper,), blank.right, blank.names[:1] or (paper.title,))
+            if rng.random() < _NEAR_MISSES:
+                text = " ".join((paper.title, *paper.sentences))
+                if missed := with_another_name(blank, text, names, rng):
+                    yield Asked(f"arxiv {kind} (near miss)", missed.question, (paper,), frozenset())
+
+
+def pairs(papers: Sequence[Passage], rng: random.Random, most: int = _MOST_OF_A_KIND) -> Iterator[Asked]:
+    """Two named papers to be compared: what defines either is right."""
+    named = {}
+    for paper in papers:
+        for fact in facts(paper.title, paper.sentences):
+            if fact.kind == "definition":
+                named[fact.slots["name"]] = (paper, fact.right)
+    names = sorted(named)
+    forms = ("How do {a} and {b} differ?", "compare {a} and {b}", "What is the difference between {a} and {b}?",
+             "{a} vs {b}", "What do {a} and {b} have in common?", "Do {a} and {b} solve the same problem?")  # fmt: skip
+    for _ in range(min(most // 2, len(names) // 2)):
+        a, b = rng.sample(names, 2)
+        (first, right), (second, other) = named[a], named[b]
+        yield Asked("arxiv pair", rng.choice(forms).format(a=a, b=b), (first, second), right | other, (a,))
 
 
 def without_passage(asked: Iterable[Asked]) -> Iterator[Asked]:
@@ -148,7 +203,8 @@ def training_examples(
     yield from examples(asked, Pool(passages), TRAINED, rng)
     abstracts = [paper for paper in sources.arxiv(data, excluded) if not sources.arxiv_held_out(paper.group)]
     chosen = rng.sample(abstracts, min(papers, len(abstracts)))
-    yield from examples(from_templates(chosen, rng), Pool(chosen[: papers // 4]), TRAINED, rng)
+    asked = [*from_templates(chosen, rng), *from_blanks(chosen, rng), *pairs(chosen, rng)]
+    yield from examples(asked, Pool(chosen[:_POOL_OF_PAPERS]), TRAINED, rng)
 
 
 def validation_examples(
@@ -163,8 +219,44 @@ def validation_examples(
     passages, asked = sources.scifact(data, "b" if half == "a" else "a")
     yield from examples(rng.sample(asked, min(count, len(asked))), Pool(passages), VALIDATED, rng)
     held_out = [paper for paper in sources.arxiv(data, excluded) if sources.arxiv_held_out(paper.group)]
-    asked = list(from_templates(held_out, rng, most=count // 8))
+    most = count // 8
+    asked = [*from_templates(held_out, rng, most), *from_blanks(held_out, rng, most), *pairs(held_out, rng, most)]
     yield from examples(asked, Pool(held_out), VALIDATED, rng)
+
+
+def write_examples(path: Path, made: Iterable[Example]) -> Counter[str]:
+    """Write examples, each passage once; how many there are of each kind."""
+    counts: Counter[str] = Counter()
+    numbers: dict[tuple[str, tuple[str, ...]], int] = {}
+    with path.open("w", encoding="utf-8") as file:
+
+        def line(fields: object) -> None:
+            file.write(json.dumps(fields, ensure_ascii=False) + "\n")
+
+        for example in made:
+            for passage in example.passages:
+                if (passage.title, passage.sentences) not in numbers:
+                    numbers[passage.title, passage.sentences] = len(numbers)
+                    line({"title": passage.title, "sentences": passage.sentences})
+            places = [(numbers[passage.title, passage.sentences], passage.right) for passage in example.passages]
+            line({"kind": example.kind, "question": example.question, "own": example.own, "passages": places})
+            counts[example.kind if example.answerable else f"{example.kind}, unanswerable"] += 1
+    return counts
+
+
+def read_examples(path: Path) -> list[Example]:
+    """What `write_examples` wrote."""
+    passages: list[tuple[str, tuple[str, ...]]] = []
+    found = []
+    with path.open(encoding="utf-8") as file:
+        for fields in map(json.loads, file):
+            if "title" in fields:
+                passages.append((fields["title"], tuple(fields["sentences"])))
+            else:
+                chosen = [(passages[number], tuple(right)) for number, right in fields["passages"]]
+                candidates = tuple(Candidate(title, cut, right) for (title, cut), right in chosen)
+                found.append(Example(fields["kind"], fields["question"], fields["own"], candidates))
+    return found
 
 
 def build(data: Path, out: Path, seeds: Sequence[Path], half: Half, squad: int, papers: int, valid: int) -> None:
@@ -177,11 +269,7 @@ def build(data: Path, out: Path, seeds: Sequence[Path], half: Half, squad: int, 
     }
     counts: dict[str, Counter[str]] = {}
     for name, made in sets.items():
-        counts[name] = Counter()
-        with (out / f"{name}.jsonl").open("w", encoding="utf-8") as file:
-            for example in made:
-                file.write(json.dumps(asdict(example), ensure_ascii=False) + "\n")
-                counts[name][example.kind if example.right else f"{example.kind}, unanswerable"] += 1
+        counts[name] = write_examples(out / f"{name}.jsonl", made)
         print(name, json.dumps(counts[name], indent=2))
     settings = {"half": half, "squad": squad, "papers": papers, "seed": SEED, "titles_left_out": len(excluded)}
     (out / "counts.json").write_text(json.dumps({**settings, **counts}, indent=2) + "\n", encoding="utf-8")
@@ -194,8 +282,8 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=Path, nargs="+", required=True, help="dumps whose papers must not be used")
     parser.add_argument("--half", choices=("a", "b"), default="a", help="the half of SciFact's claims to train on")
-    parser.add_argument("--squad", type=int, default=60_000, help="questions of SQuAD 1.1")
-    parser.add_argument("--papers", type=int, default=120_000, help="arXiv abstracts to make questions from")
+    parser.add_argument("--squad", type=int, default=24_000, help="questions of SQuAD 1.1")
+    parser.add_argument("--papers", type=int, default=60_000, help="arXiv abstracts to make questions from")
     parser.add_argument("--valid", type=int, default=120, help="questions of each source to validate with")
     arguments = parser.parse_args()
     build(**vars(arguments))

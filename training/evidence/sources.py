@@ -16,6 +16,7 @@ import lzma
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,6 +31,7 @@ Half = Literal["a", "b"]
 _HELD_OUT_ARTICLES = 0.4
 # Enough for some hundreds of questions of every kind.
 _HELD_OUT_PAPERS = 0.02
+QUESTIONS = Path(__file__).parent / "questions"
 # A sentence says what a summary says if its ROUGE is at least this, and if no other's is within the margin.
 _LEAST_ROUGE, _ROUGE_MARGIN = 0.45, 0.15
 
@@ -67,7 +69,13 @@ def squad_held_out(title: str) -> bool:
 
 def arxiv_held_out(arxiv_id: str) -> bool:
     """Whether the questions made from a paper are kept for validation."""
-    return _share(arxiv_id) < _HELD_OUT_PAPERS
+    return _share(arxiv_id) < _HELD_OUT_PAPERS or arxiv_id in paper_ids()
+
+
+@cache
+def paper_ids() -> frozenset[str]:
+    """The papers that question_set.py asks about."""
+    return frozenset((QUESTIONS / "papers.txt").read_text(encoding="utf-8").split())
 
 
 def squad(path: Path, kind: str, held_out: bool | None = None) -> tuple[list[Passage], list[Asked]]:

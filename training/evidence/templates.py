@@ -122,8 +122,7 @@ def facts(title: str, cut: Sequence[str]) -> Iterator[Fact]:
             if _stands_for(sentence[: match.start()], short):
                 told = [s for s in cut if f"({short})" in s or f"({short}s)" in s]
                 yield Fact("acronym", {"short": short}, frozenset(told))
-    named = _TITLE_NAME.search(title)
-    name = named[1] if named else ""
+    name = name_in(title)
     if name and (defined := frozenset(sentence for sentence in cut if _defines(sentence, name))):
         yield Fact("definition", {"name": name}, defined)
     for kind, pattern in (
@@ -147,6 +146,16 @@ def facts(title: str, cut: Sequence[str]) -> Iterator[Fact]:
     released = frozenset(sentence for sentence in cut if _CODE.search(sentence))
     if released or not any(_MAYBE_CODE.search(sentence) for sentence in cut):
         yield Fact("code", {"name": name}, released)
+
+
+def name_in(title: str) -> str:
+    """What a title calls its paper's method; empty if it names none.
+
+    >>> name_in("DiT-XL: A Net"), name_in("Towards Better Nets")
+    ('DiT-XL', '')
+    """
+    named = _TITLE_NAME.search(title)
+    return named[1] if named else ""
 
 
 def wording(fact: Fact, rng: random.Random) -> tuple[str, tuple[str, ...]]:

@@ -24,13 +24,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.evidence.data import Candidate, Example
-from training.evidence.model import load_base, loss, pair, save, score
+from rag.reader import score, windows
+from training.evidence.data import Candidate, Example, read_examples
+from training.evidence.model import load_base, loss, save
 
 # What part of a batch each source has. SciFact and SciTLDR are small: more would be learnt by heart.
-SHARES = {"squad": 0.37, "squad2": 0.13, "scifact": 0.06, "scitldr": 0.04, "arxiv": 0.40}
+SHARES = {"squad": 0.34, "squad2": 0.12, "scifact": 0.06, "scitldr": 0.03, "arxiv": 0.45}
+# This share of the answerable questions is asked with the right sentences cut out of their passages.
+_CUT_OUT = 0.12
 WARM_UP = 0.06
-_LOGGED = 20  # steps
+_LOGGED = 10  # steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +42,12 @@ class Settings:
 
     steps: int | None = None
     minutes: float | None = None
-    questions: int = 32
-    candidates: int = 8
-    layers: int = 6
-    max_length: int = 128
-    with_title: bool = True
+    questions: int = 16
+    passages: int = 3
+    layers: int = 4
+    window: int = 320
     taken_away: float = 0.5
-    learning_rate: float = 8e-5
+    learning_rate: float = 1e-4
     weight_decay: float = 0.01
     seed: int = 1
 
@@ -92,17 +94,6 @@ def source_of(example: Example) -> str:
     return example.kind.split()[0]
 
 
-def read_examples(path: Path) -> list[Example]:
-    """What data.py wrote."""
-    with path.open(encoding="utf-8") as file:
-        return [
-            Example(
-                r["kind"], r["question"], *(tuple((title, text) for title, text in r[k]) for k in ("right", "wrong"))
-            )
-            for r in map(json.loads, file)
-        ]
-
-
 def rate(progress: float) -> float:
     """The learning rate as a share of the highest: it rises linearly, then falls linearly to zero.
 
@@ -113,19 +104,21 @@ def rate(progress: float) -> float:
 
 
 def train(
-    examples: Path, out: Path, base: Path, settings: Settings, device: str, *, batch: int = 64, validations: int = 5,
+    examples: Path, out: Path, base: Path, settings: Settings, device: str, *, tokens: int = 4096, validations: int = 2,
     checkpoint_every: int = 200, stopped: Callable[[], bool] = lambda: False, command: str = "",
 ) -> bool:  # fmt: skip
-    """Train, or go on training; whether it came to its end. `batch` is how many pairs are computed at a time."""
+    """Train, or go on training; whether it came to its end. `tokens` is how many are computed at a time."""
     torch.manual_seed(settings.seed)
-    model, tokenizer = load_base(base, settings.layers, settings.max_length)
+    model, tokenizer = load_base(base, settings.layers)
     model.to(device).train()
-    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=settings.weight_decay)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, weight_decay=settings.weight_decay, fused=True)
     batches = Batches(read_examples(examples / "train.jsonl"), settings.questions, settings.seed)
     held_out = read_examples(examples / "valid.jsonl")
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / "checkpoint.pt"
     step, before = _resume(checkpoint, model, optimizer, settings) if checkpoint.exists() else (0, 0.0)
+    half = device.startswith("cuda") or bool(torch.cpu.get_capabilities().get("avx512_bf16"))
     start = time.monotonic()
     recent: list[float] = []
     figures: dict[str, dict[str, float]] = {}
@@ -139,11 +132,11 @@ def train(
             return False
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * rate(progress)
-        with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=device.startswith("cuda")):
-            value = _loss(model, tokenizer, batches.at(step), settings, batch)
+        with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=half):
+            value = _loss(model, tokenizer, batches.at(step), settings, f"{settings.seed} {step}", tokens)
         optimizer.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         step += 1
         recent.append(value.item())
@@ -154,28 +147,26 @@ def train(
             _checkpoint(checkpoint, model, optimizer, settings, step, seconds())
         after = settings.progress(step, seconds())
         if int(after * validations) > int(progress * validations) and after < 1:
-            _log(out, step=step, valid=validate(model, tokenizer, held_out, settings.with_title, batch))
+            _log(out, step=step, valid=validate(model, tokenizer, held_out, tokens))
     _checkpoint(checkpoint, model, optimizer, settings, step, seconds())
-    figures = validate(model, tokenizer, held_out, settings.with_title, batch)
+    figures = validate(model, tokenizer, held_out, tokens)
     _log(out, step=step, seconds=round(seconds()), valid=figures)
-    save(model, tokenizer, out / "model", settings.with_title)
+    save(model, tokenizer, out / "model")
     card = _card(settings, examples / "counts.json", figures, step, seconds(), device, command)
     (out / "model" / "README.md").write_text(card, encoding="utf-8")
     return True
 
 
-def validate(
-    model: Any, tokenizer: Any, examples: Sequence[Example], with_title: bool, batch: int
-) -> dict[str, dict[str, float]]:
+def validate(model: Any, tokenizer: Any, examples: Sequence[Example], tokens: int) -> dict[str, dict[str, float]]:
     """Source -> share of answerable questions with a right sentence first and in three, and AUROC of P(none)."""
     model.eval()
     found: dict[str, list[tuple[int, float]]] = {}
     for example in examples:
-        candidates = [*example.right, *example.wrong]
+        read = windows(tokenizer, example.question, [(p.title, p.sentences) for p in example.passages])
         with torch.inference_mode():
-            scored = score(model, tokenizer, [pair(example.question, *c, with_title) for c in candidates], batch)
-        logits = scored.cpu().numpy()
-        rank = int((logits > logits[: len(example.right)].max()).sum()) if example.right else -1
+            logits = score(model, [window for parts in read for window in parts], tokens).cpu().numpy()
+        right = np.array([place in p.right for p in example.passages for place in range(len(p.sentences))])
+        rank = int((logits > logits[right].max()).sum()) if right.any() else -1
         found.setdefault(source_of(example), []).append((rank, float(np.logaddexp.reduce(logits))))
     model.train()
     figures = {}
@@ -202,29 +193,43 @@ def auroc(higher: Sequence[float], lower: Sequence[float]) -> float:
 
 
 def _loss(
-    model: Any, tokenizer: Any, questions: Sequence[tuple[int, Example]], settings: Settings, batch: int
+    model: Any, tokenizer: Any, questions: Sequence[tuple[int, Example]], settings: Settings, seed: str, tokens: int
 ) -> Tensor:
-    chosen = [_candidates(example, epoch, settings.candidates) for epoch, example in questions]
-    pairs = [
-        pair(example.question, *candidate, settings.with_title)
-        for (_, example), (right, wrong) in zip(questions, chosen, strict=True)
-        for candidate in (*right, *wrong)
-    ]
-    scored = score(model, tokenizer, pairs, batch)
-    present, is_right = torch.zeros(2, len(chosen), settings.candidates, dtype=torch.bool, device=scored.device)
-    for row, (right, wrong) in enumerate(chosen):
-        present[row, : len(right) + len(wrong)] = True
-        is_right[row, : len(right)] = True
+    rng = random.Random(seed)
+    read, marks = [], []  # all windows, and of each question (is right, is its own) a sentence
+    for epoch, example in questions:
+        passages = _passages(example, epoch, settings.passages, rng)
+        cut = windows(tokenizer, example.question, [(p.title, p.sentences) for p in passages], settings.window)
+        shown = [(p, number, parts[0]) for number, (p, parts) in enumerate(zip(passages, cut, strict=True)) if parts]
+        read += [window for _, _, window in shown]  # a longer passage's first window: almost all have but one
+        marks.append([(place in p.right, n < example.own) for p, n, w in shown for place in range(len(w.spans))])
+    scored = score(model, read, tokens)
+    present, right, own = torch.zeros(3, len(marks), max(map(len, marks)), dtype=torch.bool)
+    for row, mark in enumerate(marks):
+        present[row, : len(mark)] = True
+        right[row, : len(mark)], own[row, : len(mark)] = torch.tensor(mark).reshape(-1, 2).T
+    present, right, own = (tensor.to(scored.device) for tensor in (present, right, own))
     logits = scored.new_zeros(present.shape).masked_scatter(present, scored)
-    return loss(logits, is_right, present, settings.taken_away)
+    return loss(logits, right, own, present, settings.taken_away)
 
 
-def _candidates(example: Example, epoch: int, most: int) -> tuple[Sequence[Candidate], Sequence[Candidate]]:
-    """Right and wrong sentences of a question, others each time where there are too many."""
-    right = example.right[: most // 2]
-    room = most - len(right)
-    first = epoch * room % len(example.wrong)
-    return right, (example.wrong[first:] + example.wrong[:first])[:room]
+def _passages(example: Example, epoch: int, most: int, rng: random.Random) -> list[Candidate]:
+    """A question's own passages and some others, which are others each time; now and then without what is right."""
+    own, others = example.passages[: example.own], example.passages[example.own :]
+    room = max(0, most - len(own))
+    first = epoch * room % len(others) if others else 0
+    chosen = [*own, *(others[first:] + others[:first])[:room]]
+    return [without_right(passage) for passage in chosen] if rng.random() < _CUT_OUT else chosen
+
+
+def without_right(passage: Candidate) -> Candidate:
+    """A passage without the sentences that answer.
+
+    >>> without_right(Candidate("T", ("A.", "B."), (0,)))
+    Candidate(title='T', sentences=('B.',), right=())
+    """
+    kept = tuple(sentence for place, sentence in enumerate(passage.sentences) if place not in passage.right)
+    return Candidate(passage.title, kept, ())
 
 
 def _checkpoint(path: Path, model: Any, optimizer: Any, settings: Settings, step: int, seconds: float) -> None:
@@ -286,10 +291,9 @@ def main() -> int:
     length.add_argument("--steps", type=int)
     given = Settings()
     parser.add_argument("--layers", type=int, default=given.layers, help="how many of the six to keep")
-    parser.add_argument("--max-length", type=int, default=given.max_length, help="tokens of question and sentence")
-    parser.add_argument("--no-title", dest="with_title", action="store_false")
+    parser.add_argument("--window", type=int, default=given.window, help="tokens read at once")
     parser.add_argument("--questions", type=int, default=given.questions, help="a step")
-    parser.add_argument("--candidates", type=int, default=given.candidates, help="sentences a question")
+    parser.add_argument("--passages", type=int, default=given.passages, help="passages a question")
     parser.add_argument("--taken-away", type=float, default=given.taken_away, help="weight of the loss without answers")
     parser.add_argument("--learning-rate", type=float, default=given.learning_rate)
     parser.add_argument("--seed", type=int, default=given.seed)
@@ -304,7 +308,7 @@ def main() -> int:
         signal.signal(number, lambda number, _frame: asked_to_stop.append(number))
     ended = train(
         examples, out, Path(get_model_path()), Settings(**arguments), device,
-        batch=512 if device.startswith("cuda") else 32,
+        tokens=32_768 if device.startswith("cuda") else 2048,
         checkpoint_every=every,
         stopped=lambda: bool(asked_to_stop),
         command=f"python -m training.evidence.train {shlex.join(sys.argv[1:])}",

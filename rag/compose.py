@@ -1,0 +1,75 @@
+"""Ranked evidence sentences -> an answer made of some of them, verbatim, each with its marker (pure)."""
+
+import re
+from collections.abc import Callable, Sequence
+
+from rag.text import unmarked, with_marker
+from rag.types import Citation, Cited, Claim, Evidence
+from rag.untrusted import gives_orders
+
+# An answer is at most this many sentences, or one of each paper where papers are asked for. Four hold the right
+# one in 88% of SQuAD's questions, three in 86%, and make about a hundred words.
+MOST_SENTENCES = 4
+# They come from papers whose score is this close to the best one's. Between 0.15 and 0.3 it made no difference
+# of a point on questions over the seeds.
+PAPER_MARGIN = 0.2
+
+_ASKS_FOR_PAPERS = re.compile(
+    r"\b(?:papers|surveys|works|articles|studies)\b"
+    r"|\b(?:a|any|which|what|every|some) (?:paper|survey|work|article|study|research)\b"
+    r"|\b(?:anything|something|everything|work|research) (?:on|about)\b|\b(?:looking for|is there|are there)\b"
+    r"|\b(?:list|name|give me|show me) (?:all|every|the|some)\b",
+    re.I,
+)
+
+
+def compose(question: str, evidence: Sequence[Evidence]) -> Cited:
+    """An answer of the best sentences, as `quoted` writes them."""
+    return quoted(question, choices(question, evidence, MOST_SENTENCES))
+
+
+def choices(question: str, evidence: Sequence[Evidence], most: int) -> list[Evidence]:
+    """What an answer may be made of: the best sentences, or one of each paper, by rank, if papers are asked for."""
+    best = max((item.paper_score for item in evidence), default=0.0)
+    near = [item for item in evidence if item.paper_score >= best - PAPER_MARGIN and not gives_orders(item.sentence)]
+    if not asks_for_papers(question):
+        return list({(item.rank, item.sentence): item for item in near}.values())[:most]
+    first = {item.rank: item for item in reversed(near)}
+    return [first[rank] for rank in sorted(first)]
+
+
+def quoted(question: str, chosen: Sequence[Evidence]) -> Cited:
+    """An answer of verbatim sentences, each with its marker, in the order given.
+
+    Who asks for papers gets one line a paper, its title before its sentence.
+    """
+    listing = asks_for_papers(question)
+    text = separator(question).join(line(item, with_title=listing) for item in chosen)
+    claims = tuple(Claim(item.sentence, (item.rank,), True, item.sentence) for item in chosen)
+    papers = {item.rank: item.paper for item in chosen}
+    citations = tuple(
+        Citation(rank, paper, tuple(item.sentence for item in chosen if item.rank == rank), True)
+        for rank, paper in papers.items()
+    )
+    return Cited(text, claims, citations)
+
+
+def asks_for_papers(question: str) -> bool:
+    """Whether a list of papers is wanted.
+
+    >>> asks_for_papers("Which papers prune layers?"), asks_for_papers("What does Mars prune?")
+    (True, False)
+    """
+    return _ASKS_FOR_PAPERS.search(question) is not None
+
+
+def separator(question: str) -> str:
+    """What stands between two sentences of an answer."""
+    return "\n" if asks_for_papers(question) else " "
+
+
+def line(item: Evidence, *, with_title: bool, shown: Callable[[str], str] = unmarked) -> str:
+    """A sentence as it stands in an answer; `shown` rewrites what comes from the paper."""
+    with_title = with_title and not gives_orders(item.paper.title)
+    head = f"{shown(item.paper.title)}: " if with_title else ""
+    return head + with_marker(shown(item.sentence), f"[{item.rank}]")

@@ -1,0 +1,74 @@
+"""A question + what was read for it -> whether to answer, and what to say instead (pure). Refusing costs no tokens.
+
+One decision: a probability from three signals against one threshold, both fitted by training/evidence/calibrate.py on
+questions other than any that Footnote is measured with; their risk-coverage curve lies beside the evidence model.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+
+from rag.evidence import Signals, Weighed
+from rag.lexical import words
+from rag.types import ScoredPaper
+
+# Log-odds that the evidence answers = BIAS + these times the signals.
+BIAS, LOGIT, COSINE, OVERLAP = -5.0, 0.3, 5.0, 4.0
+LEAST_ANSWERABLE = 0.5
+# Below this cosine no paper is of the question's topic.
+OFF_TOPIC = 0.25
+
+FRIENDLY = "Hello! Ask me something that the papers on this shelf could answer."
+_SMALL_TALK = re.compile(
+    r"(?:(?:hi|hey|hello|yo|hiya|good (?:morning|evening|afternoon|night)|thanks?(?: you)?(?: so much| a lot)?|thx|bye"
+    r"|ok(?:ay)?|cool|great|nice|lol|how are you(?: doing)?(?: today)?|how'?s it going|what'?s up|sup|who are you"
+    r"|what are you|what can you do|are you (?:a |an )?(?:bot|human|robot|ai|there|real)|tell me a joke"
+    r"|sing (?:me )?a song|i love you|there|bot|footnote|all|everyone|friend)[\s!?.,:)]*)+",
+    re.I,
+)
+
+
+def small_talk(question: str) -> bool:
+    """Whether nothing is asked that a paper could answer.
+
+    >>> small_talk("Hello there!"), small_talk("hi, how are you?"), small_talk("Hello-SimpleAI, what is it?")
+    (True, True, False)
+    """
+    return _SMALL_TALK.fullmatch(question) is not None
+
+
+def answerable(signals: Signals) -> float:
+    """The probability, 0 to 1, that the sentences read answer the question."""
+    odds = BIAS + LOGIT * signals.logit + COSINE * signals.cosine + OVERLAP * signals.overlap
+    return 1 / (1 + math.exp(-odds))
+
+
+def why_unanswered(query: str, weighed: Weighed) -> str | None:
+    """None if the evidence may answer the query; otherwise the reason to say so instead of answering."""
+    if not weighed.evidence:
+        return "There are no papers to answer from."
+    if answerable(weighed.signals) >= LEAST_ANSWERABLE:
+        return None
+    if weighed.signals.cosine < OFF_TOPIC:
+        return "No paper on this shelf is about that."
+    closest = f"“{weighed.passages[0].paper.title}” comes closest"
+    if missing := unmentioned(query, weighed.passages):
+        return f"The nearest papers do not mention {_listed(missing)}. {closest}."
+    return f"{closest}, but no sentence of its abstract tells that."
+
+
+def unmentioned(query: str, passages: Sequence[ScoredPaper]) -> list[str]:
+    """The words of a query that none of the papers has in any form, as they were typed."""
+    held = {word for hit in passages for word in words(f"{hit.paper.title} {hit.paper.abstract}")}
+    typed = dict.fromkeys(re.findall(r"\w+(?:[-./+]\w+)*", query))
+    return [word for word in typed if (stems := words(word)) and not held & set(stems)]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names in quotes, as one lists them.
+
+    >>> _listed(["A"]), _listed(["A", "B", "C"])
+    ('“A”', '“A”, “B” or “C”')
+    """
+    quoted = [f"“{name}”" for name in names]
+    return " or ".join(part for part in (", ".join(quoted[:-1]), quoted[-1]) if part)

@@ -1,0 +1,64 @@
+"""Papers that were found, read: ranked anew, with all their sentences and what these tell."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from rag.evidence import LEAST_LOGIT, READER_WEIGHT, anything, weigh
+from rag.retrieve import Retriever
+from rag.store import Store
+from rag.types import Logits
+from tests.conftest import WordEmbedder
+
+
+@dataclass(frozen=True)
+class Partial:
+    """A reader that is sure of the sentences with a word, and of no other."""
+
+    word: str
+
+    def read(self, question: str, passages: Sequence[tuple[str, Sequence[str]]]) -> list[Logits]:
+        return [
+            np.array([9 if self.word in text else -30 for text in texts], dtype=np.float32) for _, texts in passages
+        ]
+
+
+def test_every_sentence_is_ranked_and_the_one_that_answers_is_first(planets: Store, embedder: WordEmbedder) -> None:
+    found = Retriever(planets, embedder).search("How long does Mercury train?", 3)
+    weighed = weigh("How long does Mercury train?", found, Partial("3 hours"), planets.lexical, 3)
+    assert weighed.evidence[0].sentence == "It trains in 3 hours."
+    assert len(weighed.evidence) == 9
+    scores = [item.score for item in weighed.evidence]
+    assert scores == sorted(scores, reverse=True)
+    for item in weighed.evidence:
+        assert item.paper == weighed.passages[item.rank - 1].paper
+        assert item.sentence in item.paper.abstract
+
+
+def test_a_paper_that_answers_overtakes_one_that_does_not(planets: Store, embedder: WordEmbedder) -> None:
+    found = Retriever(planets, embedder).search("Mercury or Mars?", 3)
+    last = found[-1]
+    weighed = weigh("Mercury or Mars?", found, Partial(last.paper.title.split(":")[0]), planets.lexical, 3)
+    ranked = {hit.paper.title: hit.score for hit in weighed.passages}
+    assert ranked[last.paper.title] == pytest.approx(last.score + READER_WEIGHT * 9, abs=1e-3)
+    assert ranked[found[0].paper.title] == pytest.approx(found[0].score + READER_WEIGHT * LEAST_LOGIT)
+    assert list(ranked.values()) == sorted(ranked.values(), reverse=True)
+
+
+def test_only_the_best_papers_are_kept(planets: Store, embedder: WordEmbedder) -> None:
+    found = Retriever(planets, embedder).search("Mercury", 3)
+    weighed = weigh("Mercury", found, Partial("Mercury"), planets.lexical, 1)
+    assert [hit.paper.title for hit in weighed.passages] == ["Mercury: A Small Model"]
+    assert {item.rank for item in weighed.evidence} == {1}
+
+
+def test_nothing_found_is_nothing_read(planets: Store) -> None:
+    weighed = weigh("zyzzyva", [], Partial("a"), planets.lexical, 5)
+    assert (weighed.passages, weighed.evidence, weighed.signals.logit) == ((), (), LEAST_LOGIT)
+
+
+def test_logits_add_up_to_that_of_any() -> None:
+    assert anything(np.array([0.0, 0.0], dtype=np.float32)) == pytest.approx(np.log(2))
+    assert anything(np.array([-50.0], dtype=np.float32)) == LEAST_LOGIT

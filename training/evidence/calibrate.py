@@ -1,0 +1,108 @@
+"""Fits the one decision of Footnote's refusals: how likely the evidence answers, from three signals.
+
+    python -m training.evidence.calibrate SET [MODEL]
+
+SET is the folder that question_set.py wrote, of which dev.jsonl is fitted on; MODEL the folder of an evidence model,
+the one in models/ if left out. Prints the constants of rag/refusal.py, and for dev and test how many answerable
+questions are refused at the threshold and how many others are; writes MODEL/risk_coverage.json.
+"""
+
+import argparse
+import contextlib
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rag.embed import SentenceEmbedder
+from rag.evidence import READ, Weighed, weigh
+from rag.query import standalone_query
+from rag.reader import SHIPPED, EvidenceReader
+from rag.rebuild import rebuild
+from rag.refusal import LEAST_ANSWERABLE, answerable, small_talk
+from rag.retrieve import Retriever
+from rag.store import open_store
+
+TOP_K = 5
+# So many of the answerable questions may be refused.
+_FALSE_REFUSALS = 0.06
+# How strongly the weights of standardized signals are held to nought (L2, on the mean loss).
+_RIDGE = 0.01
+Floats = npt.NDArray[np.float64]
+
+
+def main() -> None:
+    """Fit from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("set", type=Path)
+    parser.add_argument("model", type=Path, nargs="?", default=SHIPPED)
+    arguments = parser.parse_args()
+    embedder, reader = SentenceEmbedder(), EvidenceReader(arguments.model)
+    with tempfile.TemporaryDirectory() as folder:
+        rebuild([arguments.set / "papers.jsonl"], Path(folder), embedder)
+        with contextlib.closing(open_store(Path(folder))) as store:
+            retriever = Retriever(store, embedder)
+            read = {
+                part: [
+                    (question, _weigh(question, retriever, reader))
+                    for question in map(json.loads, (arguments.set / f"{part}.jsonl").read_text().splitlines())
+                    if not small_talk(question["question"])
+                ]
+                for part in ("dev", "test")
+            }
+    signals, right = _table(read["dev"])
+    bias, weights = fit(signals, right)
+    names = ("LOGIT", "COSINE", "OVERLAP")
+    print(f"BIAS = {bias:.2f}", *(f"{name} = {weight:.2f}" for name, weight in zip(names, weights, strict=True)))
+    odds = bias + signals @ weights
+    threshold = float(np.quantile(odds[right], _FALSE_REFUSALS))
+    print(f"LEAST_ANSWERABLE = {1 / (1 + np.exp(-threshold)):.2f}")
+    curves = {}
+    for part, rows in read.items():
+        signals, right = _table(rows)
+        kept = bias + signals @ weights >= threshold
+        now = np.array([answerable(weighed.signals) >= LEAST_ANSWERABLE for _, weighed in rows])
+        for label, answered in (("fitted", kept), ("as rag/refusal.py has it", now)):
+            print(f"{part}, {label}: {np.mean(~answered[right]):.3f} of {right.sum()} answerable refused, "
+                  f"{np.mean(~answered[~right]):.3f} of {(~right).sum()} others")  # fmt: skip
+        curves[part] = risk_coverage(bias + signals @ weights, right)
+    path = arguments.model / "risk_coverage.json"
+    path.write_text(json.dumps(curves) + "\n", encoding="utf-8")
+
+
+def fit(signals: Floats, right: npt.NDArray[np.bool_]) -> tuple[float, Floats]:
+    """Bias and weights of a logistic regression of `right` on `signals`, shape (n, k), by Newton's method."""
+    mean, scale = signals.mean(axis=0), signals.std(axis=0) + 1e-9
+    x = np.hstack([np.ones((len(signals), 1)), (signals - mean) / scale])
+    ridge = _RIDGE * len(x) * np.diag([0.0, *np.ones(signals.shape[1])])
+    w = np.zeros(x.shape[1])
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-x @ w))
+        w += np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + ridge, x.T @ (right - p) - ridge @ w)
+    weights = w[1:] / scale
+    return float(w[0] - weights @ mean), weights
+
+
+def risk_coverage(odds: Floats, right: npt.NDArray[np.bool_]) -> list[tuple[float, float]]:
+    """(coverage, risk) for every threshold: share of questions answered, and share of these that nothing answers."""
+    order = np.argsort(-odds, kind="stable")
+    answered = np.arange(1, len(order) + 1)
+    risk = np.cumsum(~right[order]) / answered
+    return [(round(float(c), 4), round(float(r), 4)) for c, r in zip(answered / len(order), risk, strict=True)]
+
+
+def _weigh(question: dict[str, Any], retriever: Retriever, reader: EvidenceReader) -> Weighed:
+    query = standalone_query(question["question"], question["history"])
+    return weigh(query, retriever.search(query, READ), reader, retriever.store.lexical, TOP_K)
+
+
+def _table(rows: list[tuple[dict[str, Any], Weighed]]) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    signals = np.array([(w.signals.logit, w.signals.cosine, w.signals.overlap) for _, w in rows])
+    return signals, np.array([bool(question["gold_titles"]) for question, _ in rows])
+
+
+if __name__ == "__main__":
+    main()

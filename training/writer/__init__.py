@@ -1,0 +1,1 @@
+"""The recipe of the small language model that chooses and writes cited sentences."""

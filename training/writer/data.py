@@ -1,0 +1,111 @@
+"""Examples of the evidence model -> what the writer reads and decides, in the product's own prompt and formats.
+
+`quote`: the prompt of `rag.prompt`, then the right sentences as `rag.evidence.line` writes them, or the refusal.
+It is trained on the tokens at which `rag.trie` leaves a choice, the end among them, and on nothing that is forced.
+`write`: the prompt with the abstracts, and the same answer, trained on every token of it.
+`text`: an abstract and nothing else, every token of it.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tokenizers import Tokenizer
+
+from rag.compose import MOST_SENTENCES, line
+from rag.prompt import build_prompt, refusal
+from rag.trie import Walk
+from rag.types import Evidence, Paper
+from rag.untrusted import as_data
+from training.evidence.data import Example
+from training.writer.tokenizer import encode, prompt_tokens
+
+END = 0
+# A right sentence is this much likelier to stand early than a wrong one: what ranks the evidence is good, not perfect.
+_AHEAD = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Sequenced:
+    """Tokens, and which of them the model is to learn to choose."""
+
+    tokens: list[int]
+    learnt: list[bool]
+
+
+def quote_example(example: Example, tokenizer: Tokenizer, rng: random.Random, room: int) -> Sequenced:
+    """The example as `LlamaGenerator.quote` would go through it."""
+    evidence, right = _evidence(example, rng)
+    prompt = build_prompt("quote", example.question, evidence, (), (), lambda m: len(prompt_tokens(tokenizer, m)), room)
+    tokens = prompt_tokens(tokenizer, prompt.messages)
+    learnt = [False] * len(tokens)
+    shown = [line(item, with_title=False, shown=as_data) for item in prompt.evidence]
+    chosen = [number for number in range(len(shown)) if prompt.evidence[number].sentence in right][:MOST_SENTENCES]
+    left = dict(enumerate(shown))
+    for place, number in enumerate([*chosen, None] if chosen else [None]):
+        before = " " if place else ""
+        sequences = {n: encode(tokenizer, before + text) for n, text in left.items()}
+        last = [END] if place else encode(tokenizer, refusal())
+        sequences[len(shown)] = last
+        aim = last if number is None else sequences[number]
+        if place == MOST_SENTENCES or not left:
+            break  # the product ends here without asking
+        walk = Walk(sequences)
+        for token in aim:
+            tokens.append(token)
+            learnt.append(len(walk.options) > 1)
+            walk.accept(token)
+        if number is not None:
+            del left[number]
+    return Sequenced(tokens, learnt)
+
+
+def write_example(example: Example, tokenizer: Tokenizer, rng: random.Random, room: int) -> Sequenced:
+    """The example as `LlamaGenerator.stream` would go through it."""
+    evidence, right = _evidence(example, rng)
+    papers = list({item.rank: item.paper for item in sorted(evidence, key=lambda item: item.rank)}.values())
+    prompt = build_prompt(
+        "write", example.question, evidence, papers, (), lambda m: len(prompt_tokens(tokenizer, m)), room
+    )
+    tokens = prompt_tokens(tokenizer, prompt.messages)
+    said = [line(item, with_title=False, shown=as_data) for item in prompt.evidence if item.sentence in right]
+    answer = [*encode(tokenizer, " ".join(said[:MOST_SENTENCES]) or refusal()), END]
+    return Sequenced(tokens + answer, [False] * len(tokens) + [True] * len(answer))
+
+
+def text_example(text: str, tokenizer: Tokenizer, room: int) -> Sequenced:
+    """Plain text, ended."""
+    tokens = [*encode(tokenizer, text)[: room - 1], END]
+    return Sequenced(tokens, [False] + [True] * (len(tokens) - 1))
+
+
+def sequences(
+    examples: Sequence[Example], tokenizer: Tokenizer, step: int, size: int, seed: int, shares: tuple[float, float],
+    room: int,
+) -> Iterator[Sequenced]:  # fmt: skip
+    """The examples of a step: the same for the same seed, so that a run that was interrupted goes on as it would have.
+
+    `shares` is what part is to be of `write` and of `text`; the rest is of `quote`.
+    """
+    rng = random.Random(f"{seed} {step}")
+    for _ in range(size):
+        example, kind = rng.choice(examples), rng.random()
+        if kind < shares[0]:
+            yield write_example(example, tokenizer, rng, room)
+        elif kind < sum(shares):
+            yield text_example(" ".join(example.passages[0].sentences), tokenizer, room)
+        else:
+            yield quote_example(example, tokenizer, rng, room)
+
+
+def _evidence(example: Example, rng: random.Random) -> tuple[list[Evidence], frozenset[str]]:
+    """The sentences of its passages as evidence, ranked about as well as the product ranks, and the right ones."""
+    right = frozenset(p.sentences[place] for p in example.passages for place in p.right)
+    passages = rng.sample(example.passages, len(example.passages))
+    found = [
+        Evidence(rank, Paper(str(rank), p.title, " ".join(p.sentences)), 1.0, sentence, 1.0, 1.0, 1.0)
+        for rank, p in enumerate(passages, 1)
+        for sentence in dict.fromkeys(p.sentences)
+    ]
+    found.sort(key=lambda item: rng.random() + _AHEAD * (item.sentence in right), reverse=True)
+    return found, right

