@@ -6,6 +6,7 @@ output carries what was asked for and nothing else; progress and notes go to sta
 
 import argparse
 import contextlib
+import getpass
 import io
 import json
 import os
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     from rag.embed import SentenceEmbedder
     from rag.generate import LlamaGenerator
     from rag.settings import Settings
+    from rag.shelf import Shelf
 
 ANSWERED, FAILED, USAGE, UNANSWERED, NO_STORE, CONFIGURATION, INTERRUPTED = 0, 1, 2, 3, 4, 78, 130
+_COMPLETION = "Print what makes a shell complete footnote's commands."
 _EXIT_CODES = {
     QuestionError: USAGE,
     StoreMissing: NO_STORE,
@@ -103,7 +106,10 @@ def _parser() -> argparse.ArgumentParser:
 
     ask = command("ask", _ask, "Answer one question, or one a line with --jsonl.")
     ask.add_argument("question", nargs="?", metavar="QUESTION", help="read from standard input if it is left out")
+    ask.add_argument("--file", type=Path, metavar="FILE", help="read the question from a file")
     ask.add_argument("--model", metavar="PATH", help="a GGUF, or none for no model (FOOTNOTE_MODEL)")
+    ask.add_argument("--filter", metavar="FILTER", help="answer from papers of some years: 'year>=2024'")
+    ask.add_argument("-q", "--quiet", action="store_true", help="print the answer alone, without sources and notes")
     _add_json(ask)
 
     search = command("search", _search, "List the papers nearest to a query, without answering it.")
@@ -113,6 +119,14 @@ def _parser() -> argparse.ArgumentParser:
 
     chat = command("chat", _chat, "Ask one question after another; follow-ups are understood.")
     chat.add_argument("--model", metavar="PATH", help="a GGUF, or none for no model (FOOTNOTE_MODEL)")
+    chat.add_argument(
+        "--resume",
+        nargs="?",
+        const="",
+        metavar="ID",
+        help="go on with the last conversation, or the one of this id or name",
+    )
+    chat.add_argument("--no-history", action="store_true", help="keep nothing of this chat on disk")
 
     models = command("models", _models, "List larger language models, download one, or say which to use.")
     models.add_argument("what", choices=("list", "pull", "use"))
@@ -141,6 +155,14 @@ def _parser() -> argparse.ArgumentParser:
 
     status = command("status", _status, "Show the store, the models and the settings in effect.")
     status.add_argument("--json", action="store_true", help="print it as JSON")
+
+    doctor = command("doctor", _doctor, "Check everything an answer needs, and say what mends it.")
+    doctor.add_argument("--model", metavar="PATH", help="a GGUF, or none for no model (FOOTNOTE_MODEL)")
+    doctor.add_argument("--json", action="store_true", help="print it as JSON")
+
+    completion = commands.add_parser("completion", help=_COMPLETION, description=_COMPLETION)
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"))
+    completion.set_defaults(run=_completion)
     return parser
 
 
@@ -182,23 +204,27 @@ def _rebuild(arguments: argparse.Namespace) -> int:
 
 
 def _ask(arguments: argparse.Namespace) -> int:
-    from bot.render import NO_MODEL, answer_json, notes_text, sources_text
-    from bot.repl import print_stream
+    from bot.render import NO_MODEL, answer_json
+    from bot.terminal.screen import Output, stop_on_interrupt
     from rag.query import read_question
 
     if arguments.jsonl:
-        _no_argument(arguments.question)
-        answerer = _answerer(_settings(arguments))
+        _no_argument(arguments.question or arguments.file)
+        answerer = _answerer(_settings(arguments), arguments.filter)
         return _each_line(lambda line: answer_json(answerer.answer(line.question, line.history), line.id))
-    question = read_question(_argument_or_stdin(arguments.question, "ask QUESTION"))
-    answerer = _answerer(_settings(arguments))
-    if arguments.json:
-        answer = answerer.answer(question)
-        print(json.dumps(answer_json(answer)))
-    else:
-        answer = print_stream(answerer.stream(question))
-        print(f"\n{sources_text(answer)}")
-        _note(NO_MODEL if answer.mode == "evidence" and not answer.abstained else notes_text(answer))
+    question = read_question(_given(arguments))
+    answerer = _answerer(_settings(arguments), arguments.filter)
+    with stop_on_interrupt() as stop:
+        if arguments.json or arguments.quiet:
+            answer = answerer.answer(question, stop=stop)
+            print(json.dumps(answer_json(answer)) if arguments.json else answer.text)
+        else:
+            output = Output()
+            answer = output.play(answerer.stream(question, stop=stop), lambda: answerer.generator is None)
+            output.show_below(answer)
+            _note(NO_MODEL if answer.mode == "evidence" and not answer.abstained else "")
+    if answer.finish_reason == "stopped":
+        return INTERRUPTED
     return UNANSWERED if answer.abstained else ANSWERED
 
 
@@ -231,15 +257,47 @@ def _search(arguments: argparse.Namespace) -> int:
 
 
 def _chat(arguments: argparse.Namespace) -> int:
-    from bot.repl import chat
-    from rag.answer import Answerer
-    from rag.shelf import Shelf
+    from bot.terminal.chat import Chat
 
-    settings = _settings(arguments)
-    shelf = Shelf(settings.store, _embedder(settings))
-    shelf.retriever()
-    generator = _generator(settings)
-    return chat(lambda: Answerer(shelf.retriever(), generator, settings.top_k, settings.max_tokens))
+    chat = Chat(_Loaders(arguments), person=_person(), resume=arguments.resume, keep=not arguments.no_history)
+    try:
+        code = chat.run()
+    except FootnoteError as error:
+        _print_error(error, as_json=False)
+        code = _exit_code(error)
+    if chat.library.is_loading:
+        # The thread that loads cannot be interrupted, and to end the interpreter below it may crash.
+        sys.stdout.flush()
+        os._exit(code)
+    return code
+
+
+class _Loaders:
+    """How a chat loads its parts, each when it is needed."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self._arguments = arguments
+
+    def settings(self) -> "Settings":
+        return _settings(self._arguments)
+
+    def shelf(self, settings: "Settings") -> "Shelf":
+        from rag.shelf import Shelf
+
+        shelf = Shelf(settings.store, _embedder(settings))
+        shelf.retriever().embedder.embed_queries(["warm"])  # the first question should not wait for it
+        return shelf
+
+    def generator(self, settings: "Settings") -> "LlamaGenerator | None":
+        return _generator(settings)
+
+
+def _person() -> str:
+    """Whose conversations: the user of this machine."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in some containers
+        return str(os.getuid())
 
 
 def _models(arguments: argparse.Namespace) -> int:
@@ -315,6 +373,27 @@ def _status(arguments: argparse.Namespace) -> int:
     return ANSWERED
 
 
+def _doctor(arguments: argparse.Namespace) -> int:
+    from bot.doctor import check_text, checks, checks_json
+
+    settings = _settings(arguments)
+    done = []
+    for check in checks(settings, _embedder(settings), lambda: _generator(settings)):
+        done.append(check)
+        if not arguments.json:
+            print(check_text(check), flush=True)
+    if arguments.json:
+        print(json.dumps(checks_json(done)))
+    return FAILED if any(check.state == "failed" for check in done) else ANSWERED
+
+
+def _completion(arguments: argparse.Namespace) -> int:
+    from bot.completion import SHELLS
+
+    print(SHELLS[arguments.shell](_parser()))
+    return ANSWERED
+
+
 def _settings(arguments: argparse.Namespace, **given: object) -> "Settings":
     from rag.settings import load_settings
 
@@ -349,14 +428,29 @@ def _generator(settings: "Settings") -> "LlamaGenerator | None":
     )
 
 
-def _answerer(settings: "Settings") -> "Answerer":
+def _answerer(settings: "Settings", filter_: str | None = None) -> "Answerer":
     from rag.answer import Answerer
+    from rag.filters import read_filter
     from rag.retrieve import Retriever
     from rag.store import open_store
 
+    only = read_filter(filter_) if filter_ is not None else None
     store = open_store(settings.store)  # the quick checks first: a missing store, an unreadable model
     generator = _generator(settings)
-    return Answerer(Retriever(store, _embedder(settings)), generator, settings.top_k, settings.max_tokens)
+    return Answerer(Retriever(store, _embedder(settings)), generator, settings.top_k, settings.max_tokens, filter=only)
+
+
+def _given(arguments: argparse.Namespace) -> str:
+    """The question: the argument, a file, or standard input."""
+    if arguments.file is None:
+        return _argument_or_stdin(arguments.question, "ask QUESTION")
+    if arguments.question is not None:
+        raise QuestionError("A question and a file were given.", "Leave one of them out.")
+    try:
+        text: str = arguments.file.read_text(encoding="utf-8", errors="replace")
+    except OSError as exc:
+        raise QuestionError(f"Cannot read {arguments.file}: {exc.strerror}.", "Check the path.") from exc
+    return text
 
 
 def _argument_or_stdin(argument: str | None, usage: str) -> str:
@@ -367,7 +461,7 @@ def _argument_or_stdin(argument: str | None, usage: str) -> str:
     return sys.stdin.read()
 
 
-def _no_argument(argument: str | None) -> None:
+def _no_argument(argument: str | Path | None) -> None:
     if argument is not None:
         raise QuestionError(
             "With --jsonl questions come from standard input alone.", "Leave the argument or --jsonl out."

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from rag.cite import Checker
 from rag.compose import MOST_SENTENCES, asks_for_papers, choices, compose, line, quoted, separator
 from rag.evidence import READ, weigh
+from rag.filters import Filter
 from rag.prompt import MOST_SHOWN, Prompt, build_prompt, instructions, is_refusal, refusal
 from rag.query import read_history, read_question, standalone_query
 from rag.reader import shipped_reader
@@ -69,6 +70,7 @@ class Answerer:
     top_k: int = 5
     max_tokens: int = 320
     reader: Reader = field(default_factory=shipped_reader)
+    filter: Filter | None = None
 
     def answer(self, question: str, history: Sequence[str] = (), stop: threading.Event | None = None) -> Answer:
         """The finished answer. Raises as `stream` does."""
@@ -88,7 +90,8 @@ class Answerer:
         clock = _Clock()
         question, history = read_question(question), read_history(history)
         query = standalone_query(question, history)
-        found = self.retriever.search(query, max(READ, self.top_k))
+        among = self.filter.among(self.retriever.store.rows.years) if self.filter else None
+        found = self.retriever.search(query, max(READ, self.top_k), among)
         retrieve_ms = clock.lap()
         yield Found(query, tuple(found[: self.top_k]))
 
@@ -97,6 +100,8 @@ class Answerer:
         passages, evidence = weighed.passages, weighed.evidence
         chatting = small_talk(question)
         reason = "Nothing was asked." if chatting else why_unanswered(query, weighed)
+        if self.filter and not found and not chatting:
+            reason = f"No paper here is left by the filter {self.filter}."
         evidence_ms = clock.lap()
 
         cited = Cited("")
@@ -110,6 +115,7 @@ class Answerer:
             room = self.generator.n_ctx - self.max_tokens
             mode, shown = self.generator.mode, choices(question, evidence, MOST_SHOWN)
             prompt = build_prompt(mode, question, shown, papers, history, self.generator.count_prompt, room)
+            clock.prompt_tokens = self.generator.count_prompt(prompt.messages)
             stop = stop or threading.Event()
             if mode == "quote":
                 cited, finish = yield from self._quote(self.generator, question, prompt, stop, clock)
@@ -212,6 +218,7 @@ class _Clock:
         self._first: float | None = None
         self._last = self._start
         self._tokens = 0
+        self.prompt_tokens = 0
 
     def lap(self) -> float:
         """Milliseconds since the lap before."""
@@ -232,5 +239,6 @@ class _Clock:
             first_token_ms=(self._first - self._start) * 1000 if self._first else None,
             total_ms=(time.perf_counter() - self._start) * 1000,
             tokens=self._tokens,
+            prompt_tokens=self.prompt_tokens,
             tokens_per_s=(self._tokens - 1) / spent if spent else None,
         )

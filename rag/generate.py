@@ -40,6 +40,15 @@ _MEND_MODEL = "Set FOOTNOTE_MODEL to another GGUF, or to none for answers withou
 
 
 @dataclass(frozen=True, slots=True)
+class Binding:
+    """What llama.cpp was built as."""
+
+    version: str
+    can_offload: bool
+    """Whether layers can run on a GPU."""
+
+
+@dataclass(frozen=True, slots=True)
 class Offload:
     """How many layers were asked to run on a GPU (-1: all), how many do, and how many there are."""
 
@@ -306,6 +315,13 @@ class LlamaGenerator:
             elif length <= 0 or lib.llama_vocab_is_control(vocab, token):
                 control.add(token)
         return Vocabulary(tuple(pieces), frozenset(ends), frozenset(control))
+
+
+def binding() -> Binding:
+    """The llama.cpp that is installed."""
+    import llama_cpp
+
+    return Binding(llama_cpp.__version__, bool(llama_cpp.llama_supports_gpu_offload()))
 
 
 def mode_of(parameters: int) -> Literal["write", "quote"]:

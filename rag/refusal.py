@@ -14,7 +14,7 @@ from rag.types import ScoredPaper
 
 # Log-odds that the evidence answers = BIAS + these times the signals.
 BIAS, LOGIT, COSINE, OVERLAP = -3.23, 0.10, 11.11, 1.92
-LEAST_ANSWERABLE = 0.5
+LEAST_ANSWERABLE = 0.68
 # Below this cosine no paper is of the question's topic.
 OFF_TOPIC = 0.25
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from rag.passages import dense_text
 from rag.store import Store
-from rag.types import Embedder, ScoredPaper
+from rag.types import Embedder, Paper, ScoredPaper
 
 # score = cosine + LEXICAL_WEIGHT * bm25 / highest bm25 of the query. See benchmarks/retrieval.py.
 LEXICAL_WEIGHT = 0.4
@@ -53,3 +54,16 @@ class Retriever:
             )
             for i, paper in zip(best, papers, strict=True)
         ]
+
+    def related(self, paper: Paper, top_k: int, among: npt.NDArray[np.bool_] | None = None) -> list[ScoredPaper]:
+        """The papers whose vectors are nearest to that of a paper, which need not be in the store itself."""
+        store = self.store
+        if paper.paper_id in store.rows.ids:
+            vector = store.rows.vectors[store.rows.ids.index(paper.paper_id)]
+        else:  # a rebuild has removed it since it was shown
+            vector = self.embedder.embed_passages([dense_text(paper)])[0]
+        rows = [row for row in store.nearest(vector, top_k + 1, among) if store.rows.ids[row] != paper.paper_id]
+        rows = rows[:top_k]
+        cosines = map(float, store.rows.vectors[rows] @ vector)
+        found = zip(store.papers(rows), cosines, strict=True)
+        return [ScoredPaper(other, cosine, cosine, rank, None) for rank, (other, cosine) in enumerate(found, 1)]

@@ -176,13 +176,14 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Milliseconds, except `tokens` (a count) and `tokens_per_s`."""
+    """Milliseconds, except `tokens` and `prompt_tokens` (counts) and `tokens_per_s`."""
 
     retrieve_ms: float = 0.0
     evidence_ms: float = 0.0
     first_token_ms: float | None = None
     total_ms: float = 0.0
     tokens: int = 0
+    prompt_tokens: int = 0
     tokens_per_s: float | None = None
 
 

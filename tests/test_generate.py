@@ -62,6 +62,31 @@ def test_stopping_ends_between_two_tokens_and_the_next_answer_is_clean(
     fresh.close()
 
 
+class Asked(threading.Event):
+    """Set from the `times`th time it is asked on."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self._left = times
+
+    def is_set(self) -> bool:
+        self._left -= 1
+        return self._left < 0
+
+
+@pytest.mark.parametrize("times", [2, 3, 20])
+def test_stopping_ends_in_the_middle_of_a_batch_and_the_next_answer_is_clean(times: int, tiny_gguf: Path) -> None:
+    long = (Message("user", "A passage of many words. " * 60),)
+    generator = LlamaGenerator(tiny_gguf, temperature=1.0, seed=7, batch=4096)
+    expected = write(generator, tokens=20)
+    stopped = generator.stream(long, MARKERS, 10, Asked(times))
+    with pytest.raises(StopIteration) as end:
+        next(stopped)
+    assert end.value.value == "stopped"
+    assert write(generator, tokens=20) == expected
+    generator.close()
+
+
 def test_stopping_before_the_prompt_is_read_writes_nothing(generator: LlamaGenerator) -> None:
     stop = threading.Event()
     stop.set()

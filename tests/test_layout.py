@@ -17,6 +17,7 @@ ORDER = [
         "rag.passages",
         "rag.lexical",
         "rag.query",
+        "rag.filters",
         "rag.embed",
         "rag.constrain",
         "rag.trie",
@@ -49,8 +50,8 @@ ORDER = [
     {"rag.rebuild", "rag.retrieve", "rag.reader", "rag.evidence", "rag.compose"},
     {"rag.refusal"},
     {"rag.answer", "rag.shelf", "rag.evaluate"},
-    {"bot.render", "bot.progress", "bot.records"},
-    {"bot.sessions"},
+    {"bot.render", "bot.progress", "bot.records", "bot.references"},
+    {"bot.sessions", "bot.status", "bot.completion", "bot.report", "bot.models"},
     {"bot.queue", "bot.discord_app.parsing", "bot.discord_app.markdown", "bot.discord_app.split"}
     | {"bot.discord_app.bibtex", "bot.discord_app.watch", "bot.discord_app.logs", "bot.discord_app.library"},
     {"bot.discord_app.rules", "bot.discord_app.reindex"},
@@ -59,7 +60,16 @@ ORDER = [
     {"bot.discord_app.asking"},
     {"bot.discord_app.client"},
     {"bot.discord_app.service"},
-    {"bot.status", "bot.repl", "bot.report", "bot.models"},
+    {
+        "bot.terminal.commands",
+        "bot.terminal.markdown",
+        "bot.terminal.files",
+        "bot.terminal.status",
+        "bot.terminal.library",
+    },
+    {"bot.terminal.views", "bot.terminal.talk", "bot.terminal.complete", "bot.terminal.keyboard"},
+    {"bot.terminal.papers", "bot.terminal.export", "bot.terminal.screen"},
+    {"bot.terminal.chat", "bot.doctor", "bot.reference"},
     {"bot.cli"},
 ]
 ONLY_IMPORTER = {
@@ -70,6 +80,7 @@ ONLY_IMPORTER = {
     "pydantic_settings": "rag.settings",
     "prompts": "rag.prompt",
     "discord": "bot.discord_app.client",
+    "prompt_toolkit": "bot.terminal.keyboard",
 }
 HEAVY = {
     "aiohttp",
@@ -83,6 +94,8 @@ HEAVY = {
     "numpy",
     "pydantic",
     "jinja2",
+    "prompt_toolkit",
+    "rich",
 }
 
 
@@ -90,7 +103,7 @@ def modules() -> dict[str, Path]:
     found = {}
     for path in [*ROOT.glob("rag/**/*.py"), *ROOT.glob("bot/**/*.py")]:
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        if name not in {"rag", "bot", "bot.discord_app"}:
+        if name not in {"rag", "bot", "bot.discord_app", "bot.terminal"}:
             found[name] = path
     return found
 

@@ -22,7 +22,7 @@ from rag.errors import SessionError
 from rag.retrieve import Retriever
 from rag.store import Store
 from rag.types import Answer
-from tests.conftest import ROOT, WordEmbedder
+from tests.conftest import ROOT, WordEmbedder, WordReader
 
 ME = Key("terminal", "", "me")
 QUESTION = "What accuracy does Mercury reach on the Tides benchmark?"
@@ -30,7 +30,7 @@ QUESTION = "What accuracy does Mercury reach on the Tides benchmark?"
 
 @pytest.fixture
 def answer(planets: Store, embedder: WordEmbedder) -> Answer:
-    return Answerer(Retriever(planets, embedder), None, top_k=3).answer(QUESTION)
+    return Answerer(Retriever(planets, embedder), None, top_k=3, reader=WordReader()).answer(QUESTION)
 
 
 @pytest.fixture
