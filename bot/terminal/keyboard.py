@@ -88,8 +88,12 @@ class PromptInput:
         return self._session.prompt([("class:prompt", PROMPT)], default=default)
 
     def refresh(self) -> None:
-        """Draw the status line again; from any thread."""
-        self._session.app.invalidate()
+        """Draw the status line again, if a prompt is open; from any thread."""
+        app = self._session.app
+        loop = app.loop  # of the prompt that is open; it may close at any moment
+        if loop:
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(app.invalidate)
 
     def fail(self, error: BaseException) -> None:
         """End a prompt that is open by raising this from it; from any thread."""
