@@ -61,7 +61,7 @@ def chat(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Terminal
 @pytest.fixture
 def long_answers(chat: Callable[..., Terminal], tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The model writes noise for as long as its context window lasts."""
-    for name, value in {"MODEL": tiny_gguf, "MAX_TOKENS": 3000, "TEMPERATURE": 1}.items():
+    for name, value in {"MODEL": tiny_gguf, "MODE": "write", "MAX_TOKENS": 3000, "TEMPERATURE": 1}.items():
         monkeypatch.setenv(f"FOOTNOTE_{name}", str(value))
 
 
