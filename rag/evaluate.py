@@ -21,7 +21,7 @@ from rag.types import Answer
 # Answer points are looked for in this many words of an answer, so that printing whole abstracts does not score.
 _WORDS_READ = 120
 # A question is lost to choosing sentences if none of its gold sentences is among this many; an answer has no more.
-SENTENCES_READ = 4
+SENTENCES_READ = 5
 
 
 @dataclass(frozen=True, slots=True)

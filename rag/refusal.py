@@ -8,13 +8,16 @@ import math
 import re
 from collections.abc import Sequence
 
+from rag.compose import asks_for_papers
 from rag.evidence import Signals, Weighed
 from rag.lexical import words
 from rag.types import ScoredPaper
 
 # Log-odds that the evidence answers = BIAS + these times the signals.
 BIAS, LOGIT, COSINE, OVERLAP = -3.23, 0.10, 11.11, 1.92
-LEAST_ANSWERABLE = 0.68
+LEAST_ANSWERABLE = 0.5
+# Who asks for papers is shown the nearest of them: it takes less to be of use, and no claim is made.
+LEAST_TO_LIST = 0.3
 # Below this cosine no paper is of the question's topic.
 OFF_TOPIC = 0.25
 
@@ -47,7 +50,7 @@ def why_unanswered(query: str, weighed: Weighed) -> str | None:
     """None if the evidence may answer the query; otherwise the reason to say so instead of answering."""
     if not weighed.evidence:
         return "There are no papers to answer from."
-    if answerable(weighed.signals) >= LEAST_ANSWERABLE:
+    if answerable(weighed.signals) >= (LEAST_TO_LIST if asks_for_papers(query) else LEAST_ANSWERABLE):
         return None
     if weighed.signals.cosine < OFF_TOPIC:
         return "No paper on this shelf is about that."

@@ -53,7 +53,7 @@ def test_question_is_answered_with_all_sockets_blocked(seeds_store: Path) -> Non
 def test_model_answers_with_all_sockets_blocked(seeds_store: Path, tiny_gguf: Path) -> None:
     done = footnote("ask", REVCOL, "--store", str(seeds_store), "--json", "--model", str(tiny_gguf))
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["mode"] == "write"
+    assert json.loads(done.stdout)["mode"] == "quote"
 
 
 def test_store_is_rebuilt_with_all_sockets_blocked(tmp_path: Path, write_dump: object) -> None:

@@ -355,8 +355,8 @@ def test_a_resumed_training_ends_with_the_same_weights(tiny_bert: Path, few_exam
 @pytest.mark.slow
 def test_what_was_trained_is_read_by_the_product(tiny_bert: Path, few_examples: Path, tmp_path: Path) -> None:
     import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    from training.evidence.model import load_base
     from training.evidence.train import Settings, train
 
     settings = Settings(minutes=1e-3, questions=4, layers=1)
@@ -365,7 +365,8 @@ def test_what_was_trained_is_read_by_the_product(tiny_bert: Path, few_examples: 
     passages = [("net", ("it is a.", "it is b.")), ("a", ()), ("b", ("engines.",))]
     logits = EvidenceReader(folder).read("who sold a?", passages)
     assert [len(row) for row in logits] == [2, 0, 1]
-    model, tokenizer = load_base(folder, layers=1)
+    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
     [window], _, [last] = windows(tokenizer, "who sold a?", passages)
     with torch.inference_mode():
         again = [*score(model.eval(), [window], 64), *score(model, [last], 64)]

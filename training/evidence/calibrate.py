@@ -22,13 +22,13 @@ from rag.evidence import READ, Weighed, weigh
 from rag.query import standalone_query
 from rag.reader import SHIPPED, EvidenceReader
 from rag.rebuild import rebuild
-from rag.refusal import LEAST_ANSWERABLE, answerable, small_talk
+from rag.refusal import small_talk, why_unanswered
 from rag.retrieve import Retriever
 from rag.store import open_store
 
 TOP_K = 5
 # So many of the answerable questions may be refused.
-_FALSE_REFUSALS = 0.06
+_FALSE_REFUSALS = 0.05
 # How strongly the weights of standardized signals are held to nought (L2, on the mean loss).
 _RIDGE = 0.01
 Floats = npt.NDArray[np.float64]
@@ -64,7 +64,7 @@ def main() -> None:
     for part, rows in read.items():
         signals, right = _table(rows)
         kept = bias + signals @ weights >= threshold
-        now = np.array([answerable(weighed.signals) >= LEAST_ANSWERABLE for _, weighed in rows])
+        now = np.array([why_unanswered(question["question"], weighed) is None for question, weighed in rows])
         for label, answered in (("fitted", kept), ("as rag/refusal.py has it", now)):
             print(f"{part}, {label}: {np.mean(~answered[right]):.3f} of {right.sum()} answerable refused, "
                   f"{np.mean(~answered[~right]):.3f} of {(~right).sum()} others")  # fmt: skip
