@@ -9,7 +9,7 @@ from bot.render import SCHEMA
 from rag.evaluate import Outcome, auroc, by_type, figures, risk_coverage, speed
 
 _MOST_LOST_SHOWN = 10
-_TYPE_MEASURES = ("hit@1", "hit@5", "sentence@1", "sentence@3", "sentence@4", "point_recall", "citation_precision")
+_TYPE_MEASURES = ("hit@1", "hit@5", "sentence@1", "sentence@3", "sentence@5", "point_recall", "citation_precision")
 _HEADLINES = (
     ("hit@1", "right paper first"),
     ("sentence@1", "right sentence first"),

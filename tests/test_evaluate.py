@@ -98,7 +98,7 @@ def test_figures_are_those_worked_out_by_hand(outcomes: list[Outcome]) -> None:
         "recall@5": 0.5,  # 1, 1/2, 0
         "sentence@1": 0.333,  # b
         "sentence@3": 0.667,  # a, b
-        "sentence@4": 0.667,
+        "sentence@5": 0.667,
         "false_refusal": 0.333,  # c
         "point_recall": 0.333,  # 1/2, 1/2, 0
         "words": 5.5,  # 7, 4
