@@ -282,10 +282,12 @@ class _Loaders:
         return _settings(self._arguments)
 
     def shelf(self, settings: "Settings") -> "Shelf":
+        from rag.reader import shipped_reader
         from rag.shelf import Shelf
 
         shelf = Shelf(settings.store, _embedder(settings))
-        shelf.retriever().embedder.embed_queries(["warm"])  # the first question should not wait for it
+        shelf.retriever().embedder.embed_queries(["warm"])  # the first question should not wait for either
+        shipped_reader().read("warm", [("", ["warm"])])
         return shelf
 
     def generator(self, settings: "Settings") -> "LlamaGenerator | None":

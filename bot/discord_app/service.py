@@ -30,6 +30,7 @@ from bot.queue import Limits
 from bot.sessions import Sessions
 from rag.answer import Answerer, Wrote
 from rag.errors import ConfigurationError, SessionError
+from rag.reader import shipped_reader
 from rag.retrieve import Retriever
 from rag.settings import Settings
 from rag.shelf import Shelf
@@ -63,6 +64,7 @@ class Engine:
         self._shelf.retriever()
         self._generator = self._load_generator()
         self._embedder.embed_queries(["warm"])
+        shipped_reader().read("warm", [("", ["warm"])])
         self.loaded = True
 
     @property
