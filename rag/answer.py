@@ -115,7 +115,7 @@ class Answerer:
             room = self.generator.n_ctx - self.max_tokens
             mode, shown = self.generator.mode, choices(question, evidence, MOST_SHOWN)
             prompt = build_prompt(mode, question, shown, papers, history, self.generator.count_prompt, room)
-            clock.prompt_tokens = self.generator.count_prompt(prompt.messages)
+            clock.prompt_tokens = prompt.tokens
             stop = stop or threading.Event()
             if mode == "quote":
                 cited, finish = yield from self._quote(self.generator, question, prompt, stop, clock)

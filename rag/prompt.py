@@ -31,6 +31,8 @@ class Prompt:
     messages: tuple[Message, ...]
     evidence: tuple[Evidence, ...]
     markers: frozenset[int]
+    tokens: int
+    """How many the messages have."""
 
 
 def build_prompt(
@@ -52,9 +54,9 @@ def build_prompt(
     evidence = evidence[:MOST_SHOWN]
     for shown, whole, earlier in _fewer_and_fewer(len(evidence), len(abstracts), history):
         messages = _messages(mode, question, evidence[:shown], abstracts[:whole], earlier)
-        if count_tokens(messages) <= room:
+        if (tokens := count_tokens(messages)) <= room:
             markers = {item.rank for item in evidence[:shown]} | set(range(1, whole + 1))
-            return Prompt(messages, tuple(evidence[:shown]), frozenset(markers))
+            return Prompt(messages, tuple(evidence[:shown]), frozenset(markers), tokens)
     if count_tokens(_messages(mode, "", (), (), ())) <= room // 2:
         raise QuestionError(
             f"The question is too long for the model, which can read {room} tokens at once.", "Shorten it."

@@ -70,6 +70,12 @@ class EvidenceReader:
         return np.split(logits, np.cumsum([len(sentences) for _, sentences in passages])[:-1])
 
 
+@cache
+def shipped_reader() -> EvidenceReader:
+    """The evidence model that ships with Footnote: one for all who ask."""
+    return EvidenceReader()
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """What is read in one pass: token ids, of which the first `head` are the question, and where sentences stand."""
@@ -78,12 +84,6 @@ class Window:
     head: int
     spans: tuple[tuple[int, int], ...]
     """Begin and end of each sentence among the ids."""
-
-
-@cache
-def shipped_reader() -> EvidenceReader:
-    """The evidence model that ships with Footnote: one for all who ask."""
-    return EvidenceReader()
 
 
 def windows(
