@@ -39,7 +39,7 @@ from training.evidence.train import auroc
 TOP_K = 5
 # Around what rag/evidence.py has.
 READER_WEIGHTS = (0.0, 0.02, 0.04, 0.06, 0.1)
-OVERLAP_WEIGHTS, PAPER_WEIGHTS = (0.0, 2.5, 5.0, 10.0), (2.5, 5.0, 10.0)
+OVERLAP_WEIGHTS, PAPER_WEIGHTS = (0.0, 1.5, 3.0, 6.0), (5.0, 10.0, 20.0)
 # What the product had before: cosine of query and "title, sentence" + these times the other signals.
 _MIX_OVERLAP, _MIX_PAPER = 0.5, 0.5
 _SEED = 1
@@ -182,11 +182,14 @@ def _mixed(r: Read) -> list[tuple[float, str, str]]:
 
 
 def _summed(r: Read, overlap_weight: float, paper_weight: float) -> list[tuple[float, str, str]]:
-    return [
-        (float(logit) + overlap_weight * float(overlap) + paper_weight * hit.score, hit.paper.paper_id, text)
-        for hit, row, logits, overlaps in list(zip(r.hits, r.cut, r.logits, r.overlaps, strict=True))[:TOP_K]
-        for text, logit, overlap in zip(row, logits, overlaps, strict=True)
-    ]
+    """As `rag.evidence.weigh` scores them at these weights, of the papers that retrieval has first."""
+    scored = []
+    for hit, row, logits, overlaps in list(zip(r.hits, r.cut, r.logits, r.overlaps, strict=True))[:TOP_K]:
+        paper = hit.score + READER_WEIGHT * anything(logits)
+        for text, logit, overlap in zip(row, logits, overlaps, strict=True):
+            score = float(logit) + overlap_weight * float(overlap) + paper_weight * paper
+            scored.append((score, hit.paper.paper_id, text))
+    return scored
 
 
 def _f1(asked: Sequence[Question], read: Sequence[Read]) -> float:
