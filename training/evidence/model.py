@@ -18,8 +18,10 @@ def load_base(folder: Path, layers: int) -> tuple[Any, Any]:
 
     # Hardly a question is seen twice, so dropout would only cost: a third of the time on a processor.
     model: Any = AutoModelForSequenceClassification.from_pretrained(
-        folder, num_labels=1, dtype=torch.float32, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
-    )
+        folder, num_labels=1, dtype=torch.float32, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+        # On a processor the gradient of the fused attention alone takes as long as all else together.
+        attn_implementation="sdpa" if torch.cuda.is_available() else "eager",
+    )  # fmt: skip
     kept = kept_layers(len(model.base_model.encoder.layer), layers)
     model.base_model.encoder.layer = nn.ModuleList(model.base_model.encoder.layer[number] for number in kept)
     model.config.num_hidden_layers = len(kept)
