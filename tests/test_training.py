@@ -4,6 +4,7 @@ import json
 import lzma
 import math
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from rag.reader import EvidenceReader, score, windows
-from training.evidence import sources
+from training.evidence import details, sources
 from training.evidence.blanks import Blank, blanks, with_another_name
 from training.evidence.data import (
     TRAINED,
@@ -186,6 +187,22 @@ def test_a_sentence_is_asked_for_in_its_own_words(sentence: str, kind: str, ques
     assert found[kind].right == frozenset({sentence})
     assert question in found[kind].question
     assert sentence.rstrip(".") not in found[kind].question
+
+
+def test_a_detail_is_asked_where_it_is_told_and_where_the_abstract_is_silent() -> None:
+    sentence = "It has 86M parameters."
+    asked = details.told("FooNet", ["FooNet is a net.", sentence], random.Random(1))
+    assert asked is not None and "FooNet" in asked.question
+    assert asked.right == {sentence}
+    assert details.told("FooNet", ["FooNet is a net."], random.Random(1)) is None
+
+
+def test_nothing_that_an_abstract_touches_on_is_asked_as_if_it_were_silent() -> None:
+    text = ["It has few parameters.", "Reading a video takes hours on ImageNet."]
+    made = {details.untold("FooNet", text, random.Random(seed)) for seed in range(300)}
+    questions = [asked.question for asked in made if asked]
+    assert len(questions) > 100
+    assert not any(re.search(r"\bparameters|hours|video|ImageNet", question) for question in questions)
 
 
 def test_a_question_with_another_name_is_answered_by_nothing() -> None:

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from rag.lexical import LexicalIndex
-from training.evidence import sources
+from training.evidence import details, sources
 from training.evidence.blanks import Blank, blanks, with_another_name
 from training.evidence.sources import Asked, Half, Passage, holds
 from training.evidence.templates import Fact, facts, name_in, near_miss, wording
@@ -156,6 +156,18 @@ def from_blanks(papers: Sequence[Passage], rng: random.Random, most: int = _MOST
                     yield Asked(f"arxiv {kind} (near miss)", missed.question, (paper,), frozenset())
 
 
+def from_details(papers: Sequence[Passage], rng: random.Random, most: int = 2 * _MOST_OF_A_KIND) -> Iterator[Asked]:
+    """Questions on details of named papers, at most so many that are told and so many that are not."""
+    named = [(name, paper) for paper in papers if (name := name_in(paper.title))]
+    counts = Counter[bool]()
+    for name, paper in rng.sample(named, len(named)):
+        for make in (details.told, details.untold):
+            asked = make(name, paper.sentences, rng)
+            if asked and counts[bool(asked.right)] < most:
+                counts[bool(asked.right)] += 1
+                yield Asked("arxiv detail", asked.question, (paper,), asked.right, (name,))
+
+
 def pairs(papers: Sequence[Passage], rng: random.Random, most: int = _MOST_OF_A_KIND) -> Iterator[Asked]:
     """Two named papers to be compared: what defines either is right."""
     named = {}
@@ -203,7 +215,7 @@ def training_examples(
     yield from examples(asked, Pool(passages), TRAINED, rng)
     abstracts = [paper for paper in sources.arxiv(data, excluded) if not sources.arxiv_held_out(paper.group)]
     chosen = rng.sample(abstracts, min(papers, len(abstracts)))
-    asked = [*from_templates(chosen, rng), *from_blanks(chosen, rng), *pairs(chosen, rng)]
+    asked = [*from_templates(chosen, rng), *from_blanks(chosen, rng), *from_details(chosen, rng), *pairs(chosen, rng)]
     yield from examples(asked, Pool(chosen[:_POOL_OF_PAPERS]), TRAINED, rng)
 
 
@@ -220,7 +232,9 @@ def validation_examples(
     yield from examples(rng.sample(asked, min(count, len(asked))), Pool(passages), VALIDATED, rng)
     held_out = [paper for paper in sources.arxiv(data, excluded) if sources.arxiv_held_out(paper.group)]
     most = count // 8
-    asked = [*from_templates(held_out, rng, most), *from_blanks(held_out, rng, most), *pairs(held_out, rng, most)]
+    asked = [
+        made for source in (from_templates, from_blanks, from_details, pairs) for made in source(held_out, rng, most)
+    ]
     yield from examples(asked, Pool(held_out), VALIDATED, rng)
 
 
