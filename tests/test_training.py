@@ -192,7 +192,8 @@ def test_a_sentence_is_asked_for_in_its_own_words(sentence: str, kind: str, ques
 def test_a_detail_is_asked_where_it_is_told_and_where_the_abstract_is_silent() -> None:
     sentence = "It has 86M parameters."
     asked = details.told("FooNet", ["FooNet is a net.", sentence], random.Random(1))
-    assert asked is not None and "FooNet" in asked.question
+    assert asked is not None
+    assert "FooNet" in asked.question
     assert asked.right == {sentence}
     assert details.told("FooNet", ["FooNet is a net."], random.Random(1)) is None
 
