@@ -12,8 +12,11 @@ _FAR_BELOW = -1e4  # as good as minus infinity, but its gradient is no NaN
 _FIRST_BIAS = -2.3
 
 
-def load_base(folder: Path, layers: int) -> tuple[Any, Any]:
-    """A BERT with a new head for one logit, and its tokenizer; of its layers only some are kept, evenly spaced."""
+def load_base(folder: Path, layers: int, *, trained: bool = False) -> tuple[Any, Any]:
+    """A BERT with a head for one logit, and its tokenizer; of its layers only some are kept, evenly spaced.
+
+    The head is a new one unless the folder is of a `trained` evidence model.
+    """
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     # Hardly a question is seen twice, so dropout would only cost: a third of the time on a processor.
@@ -25,7 +28,8 @@ def load_base(folder: Path, layers: int) -> tuple[Any, Any]:
     kept = kept_layers(len(model.base_model.encoder.layer), layers)
     model.base_model.encoder.layer = nn.ModuleList(model.base_model.encoder.layer[number] for number in kept)
     model.config.num_hidden_layers = len(kept)
-    nn.init.constant_(model.classifier.bias, _FIRST_BIAS)
+    if not trained:
+        nn.init.constant_(model.classifier.bias, _FIRST_BIAS)
     # Six in ten of the weights are words, most of them rare here: they stay as they are, and cost no step.
     model.base_model.embeddings.word_embeddings.weight.requires_grad_(False)
     return model, AutoTokenizer.from_pretrained(folder)

@@ -50,6 +50,8 @@ class Settings:
     learning_rate: float = 1e-4
     weight_decay: float = 0.01
     seed: int = 1
+    go_on_from: str = ""
+    """The folder of an evidence model to begin with, if not with the base."""
 
 
 class Batches:
@@ -93,7 +95,7 @@ def train(
 ) -> bool:  # fmt: skip
     """Train, or go on training; whether it came to its end. `tokens` is how many are computed at a time."""
     torch.manual_seed(settings.seed)
-    model, tokenizer = load_base(base, settings.layers)
+    model, tokenizer = load_base(Path(settings.go_on_from or base), settings.layers, trained=bool(settings.go_on_from))
     model.to(device).train()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, weight_decay=settings.weight_decay, fused=True)
@@ -253,6 +255,7 @@ def main() -> int:
     parser.add_argument("--taken-away", type=float, default=given.taken_away, help="weight of the loss without answers")
     parser.add_argument("--learning-rate", type=float, default=given.learning_rate)
     parser.add_argument("--seed", type=int, default=given.seed)
+    parser.add_argument("--go-on-from", default="", metavar="MODEL", help="an evidence model to train further")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--checkpoint-every", type=int, default=200, help="steps")
     arguments = vars(parser.parse_args())
