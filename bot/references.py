@@ -2,8 +2,11 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
+from itertools import accumulate, chain, count
 
+from rag.dumps.identity import split_version
+from rag.text import clean
 from rag.types import Paper
 
 _MONTHS = (
@@ -11,9 +14,10 @@ _MONTHS = (
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
 _SMALL_WORDS = {"a", "an", "the", "on", "of", "in", "for", "to", "and", "with", "is", "are", "towards"}
+# BibTeX counts braces even behind a backslash, so a lone one would end its field early: both are spelt out.
 _TEX = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "%": r"\%", "&": r"\&", "#": r"\#", "_": r"\_",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "\\": r"\textbackslash{}", "{": r"\textbraceleft{}", "}": r"\textbraceright{}", "%": r"\%", "&": r"\&", "#": r"\#",
+    "_": r"\_", "$": r"\$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
 }  # fmt: skip
 # Words with a capital inside, or all in capitals, keep their case in braces: BibTeX styles lower titles.
 _KEPT_CASE = re.compile(r"(?<![\w{])(?=\w*[A-Z]\w*[A-Z]|\w+[A-Z]|[A-Z]\b(?! ))[\w-]+")
@@ -25,13 +29,13 @@ def bibtex(paper: Paper) -> str:
     year, month, _ = _date(paper)
     fields = {
         "title": _kept_case(_tex(paper.title)),
-        "author": " and ".join(map(_tex, [*paper.authors, *(["others"] if _more_authors(paper) else [])])),
+        "author": " and ".join([*map(_author, paper.authors), *(["others"] if _more_authors(paper) else [])]),
         "year": year,
         "month": _MONTHS[month - 1][:3].lower() if month else "",
-        "eprint": _arxiv(paper),
+        "eprint": _tex(_arxiv(paper)),
         "archiveprefix": "arXiv" if _arxiv(paper) else "",
-        "doi": paper.doi or "",
-        "url": link(paper) or "",
+        "doi": _tex(paper.doi or ""),
+        "url": re.sub(r"[{}\\\s]", "", link(paper) or ""),
     }
     kind = "article" if paper.doi else "misc"
     lines = (
@@ -55,7 +59,7 @@ def ris(paper: Paper) -> str:
         ("UR", link(paper) or ""),
         ("ID", paper.paper_id),
     ]
-    return "\n".join([*(f"{tag}  - {value}" for tag, value in pairs if value), "ER  - "])
+    return "\n".join([*(f"{tag}  - {clean(value)}" for tag, value in pairs if value), "ER  - "])
 
 
 def apa(paper: Paper) -> str:
@@ -74,34 +78,32 @@ def apa(paper: Paper) -> str:
     source = f"arXiv:{_arxiv(paper)}." if _arxiv(paper) else ""
     where = f"https://doi.org/{paper.doi}" if paper.doi else link(paper) or ""
     head = f"{authors} ({when or 'n.d.'}). {title}" if authors else f"{title} ({when or 'n.d.'})."
-    return " ".join(part for part in (head, source, where) if part)
+    return clean(" ".join([head, source, where]))
 
 
 STYLES: dict[str, Callable[[Paper], str]] = {"bibtex": bibtex, "apa": apa, "ris": ris}
 
 
-def bibliography(papers: Sequence[Paper], style: str) -> str:
-    """Entries of several papers, with keys that differ."""
-    entries, taken = [], set[str]()
-    for paper in papers:
+def bibliography(papers: Iterable[Paper], style: str) -> str:
+    """The entries of several papers, each once, under keys that differ."""
+    entries: dict[str, str] = {}
+    for paper in {paper.paper_id: paper for paper in papers}.values():
         entry, given = STYLES[style](paper), key(paper)
-        if style == "bibtex" and given in taken:
-            other = next(f"{given}{letter}" for letter in _letters() if f"{given}{letter}" not in taken)
-            entry, given = entry.replace(f"{{{given},", f"{{{other},", 1), other
-        taken.add(given)
-        entries.append(entry)
-    return "\n\n".join(entries)
+        names = chain([given], (f"{given}-{number}" for number in count(2)))
+        free = next(name for name in names if name not in entries)
+        entries[free] = entry.replace(f"{{{given},", f"{{{free},", 1) if style == "bibtex" else entry
+    return "\n\n".join(entries.values())
 
 
 def key(paper: Paper) -> str:
-    """What BibTeX calls a paper: surname, year and first word of the title, in plain letters.
+    """What BibTeX calls a paper: surname, year and first word of the title, in ASCII.
 
     >>> key(Paper("1", "The Swin Transformer", "", authors=("Ze Liú",), date="2021-03-25"))
     'liu2021swin'
     """
     surname = _surname_first(paper.authors[0]).split(",")[0] if paper.authors else ""
-    words = [word for word in re.findall(r"\w+", _plain(paper.title)) if word not in _SMALL_WORDS]
-    return re.sub(r"\W", "", _plain(surname)) + _date(paper)[0] + (words[0] if words else "") or "paper"
+    words = [word for word in re.findall("[a-z0-9]+", _plain(paper.title)) if word not in _SMALL_WORDS]
+    return re.sub("[^a-z0-9]", "", _plain(surname)) + _date(paper)[0] + (words[0] if words else "") or "paper"
 
 
 def link(paper: Paper) -> str | None:
@@ -115,12 +117,17 @@ def link(paper: Paper) -> str | None:
     return next(iter(paper.links), None)
 
 
-def _letters() -> Sequence[str]:
-    return [first + second for first in ["", *"abcdefghijklmnopqrstuvwxyz"] for second in "bcdefghijklmnopqrstuvwxyz"]
-
-
 def _arxiv(paper: Paper) -> str:
-    return paper.arxiv_id or ""
+    return split_version(paper.arxiv_id or "")[0]
+
+
+def _author(name: str) -> str:
+    """A name as BibTeX takes it: in braces if it would be read as two, or as et al.
+
+    >>> _author("Ada Lovelace"), _author("The ATLAS and CMS Collaborations")
+    ('Ada Lovelace', '{The ATLAS and CMS Collaborations}')
+    """
+    return f"{{{_tex(name)}}}" if re.search(r"(?i)(^|\s)and(\s|$)|^others$", name) else _tex(name)
 
 
 def _more_authors(paper: Paper) -> bool:
@@ -155,23 +162,27 @@ def _initials(author: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Lower case without accents."""
-    return "".join(
-        letter for letter in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(letter)
-    )
+    """Lower case, in ASCII without accents."""
+    return unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
 
 
 def _tex(text: str) -> str:
-    """Escaped for TeX, but for maths between dollar signs.
+    """One line escaped for TeX, but for maths between dollar signs.
 
     >>> _tex("50% of $x_1$ & a_b")
     '50\\\\% of $x_1$ \\\\& a\\\\_b'
     """
-    parts = re.split(r"(\$[^$]+\$)", text)
+    parts = re.split(r"(\$[^$]+\$)", clean(text))
     return "".join(
-        part if i % 2 else "".join(r"\$" if letter == "$" else _TEX.get(letter, letter) for letter in part)
+        part if i % 2 and _balanced(part) else "".join(_TEX.get(letter, letter) for letter in part)
         for i, part in enumerate(parts)
     )
+
+
+def _balanced(maths: str) -> bool:
+    """Whether every brace has its other one, as BibTeX counts them."""
+    depths = list(accumulate((letter == "{") - (letter == "}") for letter in maths))
+    return min(depths) == depths[-1] == 0
 
 
 def _kept_case(title: str) -> str:

@@ -10,7 +10,6 @@ import pytest
 
 from bot import cli
 from bot.discord_app import wording
-from bot.discord_app.bibtex import bibliography, entry
 from bot.discord_app.cards import (
     answer_posts,
     check_post,
@@ -223,25 +222,6 @@ def test_waiting_and_writing_fit_a_message_and_can_be_stopped() -> None:
 def test_refusals_say_when_to_come_back(reason: str) -> None:
     text = wording.refused(QueueRefused(reason, 120))
     assert "2 min" in text or text == wording.PARKED
-
-
-# --- BibTeX ---
-
-
-def test_bibtex_names_arxiv_and_escapes() -> None:
-    paper = Paper(
-        "2212.11696", "R&D of 50% {models}", "", authors=("Jürgen Åman",), date="2022-12-22", arxiv_id="2212.11696v2"
-    )
-    assert entry(paper) == (
-        "@misc{aman2022,\n  title = {{R\\&D of 50\\% \\{models\\}}},\n  author = {Jürgen Åman},\n  year = {2022},\n"
-        "  eprint = {2212.11696},\n  archiveprefix = {arXiv},\n}"
-    )
-
-
-def test_bibliography_has_each_paper_once_under_a_key_of_its_own() -> None:
-    same = Paper("p3", "Another", "", authors=("A Lovelace",), date="2024")
-    keys = re.findall(r"@misc\{(\S+),", bibliography([PAPER, same, PAPER]))
-    assert keys == ["lovelace2024", "lovelace2024-2"]
 
 
 # --- parsing ---

@@ -53,7 +53,7 @@ ORDER = [
     {"bot.render", "bot.progress", "bot.records", "bot.references"},
     {"bot.sessions", "bot.status", "bot.completion", "bot.report", "bot.models"},
     {"bot.queue", "bot.discord_app.parsing", "bot.discord_app.markdown", "bot.discord_app.split"}
-    | {"bot.discord_app.bibtex", "bot.discord_app.watch", "bot.discord_app.logs", "bot.discord_app.library"},
+    | {"bot.discord_app.watch", "bot.discord_app.logs", "bot.discord_app.library"},
     {"bot.discord_app.rules", "bot.discord_app.reindex"},
     {"bot.discord_app.wording", "bot.discord_app.kept"},
     {"bot.discord_app.cards"},

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from bot.discord_app import wording
-from bot.discord_app.bibtex import entry
 from bot.discord_app.markdown import code_block, escaped, shown
 from bot.discord_app.split import LONGEST, split
+from bot.references import bibtex, link
 from rag.types import Answer, Claim, Paper, ScoredPaper
 
 NEAREST_SHOWN = 3
@@ -132,7 +132,7 @@ def source_post(answer: Answer, marker: int) -> Post | None:
 def paper_post(paper: Paper, quotes: Sequence[str] = ()) -> Post:
     """A paper: abstract with the quotes in bold, date, authors, link, BibTeX."""
     authors = ", ".join(paper.authors[:6]) + (" and others" if len(paper.authors) > 6 else "")
-    url = paper.url or next(iter(paper.links), None)
+    url = link(paper)
     fields = (("Date", paper.date or ""), ("Authors", escaped(authors)), ("Link", f"<{url}>" if url else ""))
     card = Card(
         _cut(escaped(paper.title), _LONGEST_TITLE),
@@ -145,7 +145,7 @@ def paper_post(paper: Paper, quotes: Sequence[str] = ()) -> Post:
 
 def bibtex_text(paper: Paper) -> str:
     """A paper's BibTeX as a code block."""
-    return code_block(_cut(entry(paper), LONGEST - 30), "bibtex")
+    return code_block(_cut(bibtex(paper), LONGEST - 30), "bibtex")
 
 
 def evidence_post(answer: Answer) -> Post:
@@ -201,7 +201,7 @@ def _sources(answer: Answer) -> str:
 
 
 def _heading(paper: Paper) -> str:
-    url = paper.url or next(iter(paper.links), None)
+    url = link(paper)
     title = _cut(escaped(paper.title), _LONGEST_TITLE)
     return " ".join(filter(None, [title, f"({paper.date})" if paper.date else "", f"<{url}>" if url else ""]))
 

@@ -22,7 +22,6 @@ from discord import app_commands
 
 from bot.discord_app import wording
 from bot.discord_app.asking import Desk, Gone, Style, Unreachable
-from bot.discord_app.bibtex import bibliography
 from bot.discord_app.cards import (
     Card,
     Post,
@@ -40,6 +39,7 @@ from bot.discord_app.markdown import disarmed
 from bot.discord_app.parsing import Step, custom_id, question_of, read_custom_id
 from bot.discord_app.rules import Rules
 from bot.queue import Limits
+from bot.references import bibliography
 from rag.errors import ConfigurationError, FootnoteError
 from rag.types import Answer
 
@@ -413,7 +413,7 @@ def _add_commands(client: FootnoteClient) -> None:
         person = None if isinstance(interaction.channel, discord.Thread) else interaction.user.id
         answers = await desk.off_loop(desk.kept.answers, interaction.channel_id or 0, person)
         papers = [paper for answer in answers for paper in cited_papers(answer).values()]
-        file = ("footnotes.bib", bibliography(papers)) if papers else None
+        file = ("footnotes.bib", bibliography(papers, "bibtex") + "\n") if papers else None
         await _whisper(interaction, Post("" if papers else wording.NO_CITATIONS, file=file))
 
     @tree.command(description="Stop your questions here, waiting or being answered.")
