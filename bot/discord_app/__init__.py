@@ -1,6 +1,9 @@
 """The Discord bot.
 
-client.py      Discord's events, commands and buttons -> calls; the only importer of discord
+client.py      the gateway's events, buttons and menus -> calls
+commands.py    the slash commands -> calls
+posting.py     posts -> what Discord shows; what discord.py raises
+connection.py  logging in, and in again; no module but these four imports discord
 asking.py      one question's life, from its place in the queue to its one final reply
 library.py     what is looked up in the store without the language model, off the event loop
 kept.py        what outlives the process: questions, answers' buttons, feedback, servers' settings (SQLite)

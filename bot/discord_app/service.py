@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from bot.discord_app.asking import TURNS, Desk, Draft
-from bot.discord_app.client import FootnoteClient, log_in, stay_connected
+from bot.discord_app.client import FootnoteClient
+from bot.discord_app.commands import add_commands
+from bot.discord_app.connection import log_in, stay_connected
 from bot.discord_app.kept import Kept, kept_path
 from bot.discord_app.library import Library
 from bot.discord_app.logs import log_to
@@ -129,10 +131,9 @@ async def _serve(
         settings.discord_wait_s,
         settings.discord_answer_s,
     )
-    client = FootnoteClient(
-        desk,
-        limits,
-        settings.discord_read_messages,
+    client = FootnoteClient(desk, limits, settings.discord_read_messages)
+    add_commands(
+        client,
         lambda: _facts(desk, engine, client.latency),
         lambda tell: rebuild_elsewhere(paths, settings.store, tell),
     )
