@@ -548,6 +548,10 @@ def test_metrics_count_without_words(discord: DiscordServer, bot: BotProcess) ->
     assert now["footnote_loop_lag_seconds"] >= 0
 
 
+def test_one_embedding_model_serves_all_threads(bot: BotProcess) -> None:
+    assert bot.printed.count("Loading SentenceTransformer") == 1
+
+
 def test_logs_hold_no_words_of_people(bot: BotProcess, discord: DiscordServer, answer: Json) -> None:
     assert QUESTION not in bot.printed
     assert bot.logged("asked")[0].keys() >= {"question_id", "person", "server", "place"}

@@ -1,12 +1,15 @@
 """What is looked up on the shelf without the language model: nearest papers, titles, checks.
 
-Everything here takes milliseconds and blocks, so it is called off the event loop. It has an embedder of its
-own, since one may not be used by two threads at once and the model's thread has to search, too.
+Everything here takes milliseconds and blocks, so it is called off the event loop. The model's thread searches
+through it, too, so that the process has one embedder, which one thread uses at a time.
 """
 
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 from rag.cite import cite
 from rag.query import read_history, read_question, standalone_query
@@ -14,7 +17,7 @@ from rag.retrieve import Retriever
 from rag.shelf import Shelf
 from rag.store import Store
 from rag.text import clean, sentences, unmarked
-from rag.types import Claim, Embedder, Paper, ScoredPaper
+from rag.types import Claim, Paper, ScoredPaper
 
 # Discord offers at most so many while a title is typed.
 MOST_TITLES = 25
@@ -35,15 +38,25 @@ class Title:
     row: int
 
 
+@dataclass(frozen=True)
+class _InTurn(Retriever):
+    """Waits for its turn: fast tokenizers refuse a second thread ("Already borrowed")."""
+
+    turn: threading.Lock
+
+    def search(self, query: str, top_k: int, among: npt.NDArray[np.bool_] | None = None) -> list[ScoredPaper]:
+        """The `top_k` best papers, best first."""
+        with self.turn:
+            return super().search(query, top_k, among)
+
+
 class Library:
     """Any number of threads may use it."""
 
-    def __init__(self, shelf: Shelf, embedder: Embedder, top_k: int) -> None:
+    def __init__(self, shelf: Shelf, top_k: int) -> None:
         self._shelf = shelf
-        self._embedder = embedder
         self._top_k = top_k
-        # Fast tokenizers refuse a second thread ("Already borrowed").
-        self._embedding = threading.Lock()
+        self._turn = threading.Lock()
         self._listing = threading.Lock()
         self._titles: tuple[str, list[Title]] = ("", [])
 
@@ -51,10 +64,15 @@ class Library:
         """The generation that serves now."""
         return self._shelf.retriever().store
 
+    def retriever(self) -> Retriever:
+        """A retriever on the generation that serves now, which any thread may use. Raises as the shelf does."""
+        found = self._shelf.retriever()
+        return _InTurn(found.store, found.embedder, self._turn)
+
     def nearest(self, question: str, history: Sequence[str] = ()) -> list[ScoredPaper]:
         """The papers nearest to a question, best first. Raises QuestionError, StoreError."""
         query = standalone_query(read_question(question), read_history(history))
-        return self._search(query, self._top_k)
+        return self.retriever().search(query, self._top_k)
 
     def titles(self, typed: str) -> list[Title]:
         """At most 25 papers whose title has a word beginning with each word typed; those that begin so come first."""
@@ -82,7 +100,7 @@ class Library:
 
     def _check(self, sentence: str) -> tuple[Claim, Paper | None]:
         checked: tuple[Claim, Paper | None] = (Claim(sentence, (), False), None)
-        for found in self._search(sentence, _PAPERS_A_CHECK):
+        for found in self.retriever().search(sentence, _PAPERS_A_CHECK):
             claims = cite(f"{sentence} [1]", {1: found.paper}).claims
             if not claims:
                 continue
@@ -93,11 +111,6 @@ class Library:
             if checked[1] is None:
                 checked = (Claim(sentence, (), False, wanting.quote, wanting.why), found.paper)
         return checked
-
-    def _search(self, query: str, top_k: int) -> list[ScoredPaper]:
-        store = self.store()
-        with self._embedding:
-            return Retriever(store, self._embedder).search(query, top_k)
 
     def _listed(self) -> list[Title]:
         """The titles of the current generation, read once."""

@@ -33,7 +33,6 @@ from bot.sessions import Sessions
 from rag.answer import Answerer, Wrote
 from rag.errors import ConfigurationError, SessionError
 from rag.reader import shipped_reader
-from rag.retrieve import Retriever
 from rag.settings import Settings
 from rag.shelf import Shelf
 from rag.types import Answer, Embedder, Generator
@@ -49,13 +48,10 @@ _WIDER = 3
 
 
 class Engine:
-    """The language model and the shelf it answers from; `answer` is for the model's thread alone."""
+    """The language model and the library it answers from; `answer` is for the model's thread alone."""
 
-    def __init__(
-        self, shelf: Shelf, embedder: Embedder, load_generator: Callable[[], Generator | None], settings: Settings
-    ) -> None:
-        self._shelf = shelf
-        self._embedder = embedder
+    def __init__(self, library: Library, load_generator: Callable[[], Generator | None], settings: Settings) -> None:
+        self._library = library
         self._load_generator = load_generator
         self._settings = settings
         self._generator: Generator | None = None
@@ -63,9 +59,8 @@ class Engine:
 
     def load(self) -> None:
         """Load everything, so that nobody's first question waits for it."""
-        self._shelf.retriever()
         self._generator = self._load_generator()
-        self._embedder.embed_queries(["warm"])
+        self._library.nearest("warm")
         shipped_reader().read("warm", [("", ["warm"])])
         self.loaded = True
 
@@ -77,7 +72,7 @@ class Engine:
     def answer(self, question: str, history: Sequence[str], wider: bool, draft: Draft, stop: threading.Event) -> Answer:
         """Answer from the generation that serves now, appending to the draft."""
         answerer = Answerer(
-            Retriever(self._shelf.retriever().store, self._embedder),
+            self._library.retriever(),
             self._generator,
             self._settings.top_k + (_WIDER if wider else 0),
             self._settings.max_tokens,
@@ -117,10 +112,9 @@ async def _serve(
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    shelf = Shelf(settings.store, open_embedder())
-    engine = Engine(shelf, open_embedder(), load_generator, settings)
-    library = Library(shelf, open_embedder(), settings.top_k)
+    library = Library(Shelf(settings.store, open_embedder()), settings.top_k)
     library.store()  # a missing store is said before anything else
+    engine = Engine(library, load_generator, settings)
     kept = Kept(kept_path(settings))
     sessions = Sessions(settings.sessions_path, TURNS)
     desk = Desk(library, engine.answer, kept, sessions, Watch(), settings.discord_log_text)
@@ -142,7 +136,6 @@ async def _serve(
     async def connect() -> None:
         await log_in(client, token, settings.discord_api_base, settings.discord_gateway)
         await desk.look_up(engine.load)
-        await desk.look_up(library.nearest, "warm")
         await stay_connected(client)
 
     ends: list[Callable[[], Any]] = []
