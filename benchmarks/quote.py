@@ -25,7 +25,14 @@ from tests.gguf_models import write_gguf
 SENTENCES = [f"{name} reaches {number}.{number} points on Tides." for number, name in enumerate(
     ["Mercury X", "Venus Net", "EarthFormer", "Mars", "Jupiter-2", "SaturnLM", "Uranus", "Neptune"], 71
 )]  # fmt: skip
-CHOICES = Choices(tuple(f"{s[:-1]} [{n}]." for n, s in enumerate(SENTENCES, 1)), " ", refusal(), most=4)
+CHOICES = Choices(
+    tuple(f"{s[:-1]} [{n}]." for n, s in enumerate(SENTENCES, 1)),
+    priors=tuple(-0.3 * n for n in range(len(SENTENCES))),
+    stopping=-2.0,
+    separator=" ",
+    refusal=refusal(),
+    most=4,
+)
 MESSAGES = [Message("user", "\n".join([*CHOICES.texts, "Which is best?"]))]
 _WIDTH, _VOCABULARY = 768, 32_000
 

@@ -11,7 +11,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rag.cite import Checker
-from rag.compose import MOST_SENTENCES, asks_for_papers, choices, compose, line, quoted, separator
+from rag.compose import (
+    MOST_SENTENCES,
+    STOPPING,
+    asks_for_papers,
+    choices,
+    compose,
+    line,
+    priors,
+    quoted,
+    separator,
+)
 from rag.evidence import READ, weigh
 from rag.filters import Filter
 from rag.prompt import MOST_SHOWN, Prompt, build_prompt, instructions, is_refusal, refusal
@@ -155,6 +165,8 @@ class Answerer:
         listing = asks_for_papers(question)
         offered = Choices(
             texts=tuple(line(item, with_title=listing, shown=as_data) for item in prompt.evidence),
+            priors=priors(prompt.evidence),
+            stopping=STOPPING,
             separator=separator(question),
             refusal=refusal(),
             most=len(prompt.evidence) if listing else MOST_SENTENCES,

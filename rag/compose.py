@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from rag.text import unmarked, with_marker
 from rag.types import Citation, Cited, Claim, Evidence
 from rag.untrusted import gives_orders
@@ -13,6 +15,11 @@ MOST_SENTENCES = 5
 # They come from papers whose score is this close to the best one's. Between 0.1 and 0.4 it moved what an answer holds
 # by one point on the dev questions.
 PAPER_MARGIN = 0.2
+
+# Where a model chooses among the sentences, their scores count for this much in the log-odds; and the log-odds of
+# refusing, or of ending, beside all that were offered: the more of these was taken, the likelier the end.
+SCORE_WEIGHT = 0.5
+STOPPING = -3.0
 
 _ASKS_FOR_PAPERS = re.compile(
     r"\b(?:papers|surveys|works|articles|studies)\b"
@@ -36,6 +43,12 @@ def choices(question: str, evidence: Sequence[Evidence], most: int) -> list[Evid
         return list({(item.rank, item.sentence): item for item in near}.values())[:most]
     first = {item.rank: item for item in reversed(near)}
     return [first[rank] for rank in sorted(first)]
+
+
+def priors(evidence: Sequence[Evidence]) -> tuple[float, ...]:
+    """The log-probability of each to be what is wanted, by its score."""
+    scores = SCORE_WEIGHT * np.array([item.score for item in evidence])
+    return tuple((scores - np.logaddexp.reduce(scores)).tolist()) if len(scores) else ()
 
 
 def quoted(question: str, chosen: Sequence[Evidence]) -> Cited:

@@ -160,6 +160,7 @@ class LlamaGenerator:
 
         The model decides only where the tokens of the texts part; what is forced is evaluated in batches. It
         is asked whether to go on after each text, and chooses the same as if it were asked at every token.
+        Its logits are weighed by the priors of what is open.
         Ends and raises as `stream` does.
         """
         prompt, room = self._read_prompt(messages, max_tokens)
@@ -175,13 +176,14 @@ class LlamaGenerator:
             if not open_:
                 return "length"
             last = [[end] for end in sorted(self.vocabulary.ends)] if before else [self._continue("", choices.refusal)]
-            walk = Walk(open_ | dict(enumerate(last, len(choices.texts))))
+            stopping = dict.fromkeys(range(len(choices.texts), len(choices.texts) + len(last)), choices.stopping)
+            walk = Walk(open_ | dict(zip(stopping, last, strict=True)), dict(enumerate(choices.priors)) | stopping)
             pending += walk.forced()
             while walk.found is None:
                 if not self._evaluate(pending, stop):
                     return "stopped"
                 options = walk.options
-                token = options[self._draw(self._logits()[options], random)]
+                token = options[self._draw(self._logits()[options] + walk.priors, random)]
                 walk.accept(token)
                 pending = [token, *walk.forced()]
             if walk.found not in left:
@@ -204,7 +206,7 @@ class LlamaGenerator:
         logits[mask.forbidden] = -np.inf
         return self._draw(logits, random)
 
-    def _draw(self, logits: Logits, random: np.random.Generator) -> int:
+    def _draw(self, logits: npt.NDArray[np.floating[Any]], random: np.random.Generator) -> int:
         if self.temperature == 0 or len(logits) == 1:
             return int(np.argmax(logits))
         top = np.argpartition(logits, -_TOP_K)[-_TOP_K:] if len(logits) > _TOP_K else np.arange(len(logits))

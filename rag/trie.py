@@ -6,6 +6,9 @@ decide, so that a whole sentence costs a few decisions at its beginning.
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 Tokens = Sequence[int]
 
 
@@ -22,11 +25,16 @@ class Walk:
     >>> walk.found, walk.forced()
     (1, [9])
 
-    Where one sequence begins with another, only the first given is in the trie.
+    Where one sequence begins with another, only the first given is in the trie. `priors` are log-weights of the
+    sequences, 0 if not given.
+
+    >>> Walk({0: (1, 2), 1: (1, 3), 2: (4,)}, {2: -1.0}).priors.round(2).tolist()  # two begin with 1
+    [0.69, -1.0]
     """
 
-    def __init__(self, sequences: Mapping[int, Tokens]) -> None:
+    def __init__(self, sequences: Mapping[int, Tokens], priors: Mapping[int, float] | None = None) -> None:
         self._open: dict[int, Tokens] = {}
+        self._priors = priors or {}
         for number, tokens in sequences.items():
             if tokens and not any(_one_begins_the_other(tokens, other) for other in self._open.values()):
                 self._open[number] = tokens
@@ -37,6 +45,16 @@ class Walk:
         """The tokens that may come next, in the order of the sequences; none at the end of one."""
         here = (tokens[self._depth] for tokens in self._open.values() if len(tokens) > self._depth)
         return list(dict.fromkeys(here))
+
+    @property
+    def priors(self) -> npt.NDArray[np.float64]:
+        """The log-weight of all that begins with each of `options`."""
+        found = dict.fromkeys(self.options, -np.inf)
+        for number, tokens in self._open.items():
+            if len(tokens) > self._depth:
+                token = tokens[self._depth]
+                found[token] = np.logaddexp(found[token], self._priors.get(number, 0.0))
+        return np.array(list(found.values()))
 
     @property
     def found(self) -> int | None:

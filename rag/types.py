@@ -158,6 +158,10 @@ class Choices:
     """What an answer may be made of: at most `most` of the texts, each once, or the refusal alone."""
 
     texts: tuple[str, ...]
+    priors: tuple[float, ...]
+    """How likely each text is before the model has its say, as log-weights; they are added to its logits."""
+    stopping: float
+    """The same of refusing, and of ending after a text."""
     separator: str
     """Between two texts."""
     refusal: str

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,8 @@ TEXTS = (
     "the end is [near] [12].",
     "Ünïcode wins [2].",
 )
-CHOICES = Choices(TEXTS, separator=" ", refusal=refusal(), most=4)
+PRIORS = (0.0, -1.0, 0.5, 0.0, -0.5)
+CHOICES = Choices(TEXTS, PRIORS, stopping=-0.5, separator=" ", refusal=refusal(), most=4)
 
 
 def quote(
@@ -62,8 +64,15 @@ def token_by_token(generator: LlamaGenerator) -> list[int | None]:
         open_ |= {-1 - i: [token] for i, token in enumerate(end)} if written else {None: generator._plain(refusal())}
         said: list[int] = []
         while not any(said == sequence for sequence in open_.values()):
-            options = list(dict.fromkeys(s[len(said)] for s in open_.values() if s[: len(said)] == said))
-            token = options[generator._draw(generator._logits()[options], random)]
+            weights: dict[int, float] = {}
+            for number, sequence in open_.items():
+                if sequence[: len(said)] == said:
+                    prior = PRIORS[number] if number is not None and number >= 0 else CHOICES.stopping
+                    token = sequence[len(said)]
+                    weights[token] = weights.get(token, 0.0) + np.exp(prior)
+            options = list(weights)
+            odds = generator._logits()[options] + np.log(list(weights.values()))
+            token = options[generator._draw(odds, random)]
             said.append(token)
             if token not in end:
                 assert generator._evaluate([token], go)
@@ -109,7 +118,7 @@ def test_each_text_is_chosen_once_at_most(generators: list[LlamaGenerator]) -> N
     generator.temperature = 1.0
     for seed in range(20):
         generator.seed = seed
-        numbers = [choice.number for choice in quote(generator, Choices(TEXTS, "\n", refusal(), most=99))[0]]
+        numbers = [choice.number for choice in quote(generator, replace(CHOICES, separator="\n", most=99))[0]]
         assert len(set(numbers)) == len(numbers)
 
 
@@ -133,7 +142,7 @@ def test_only_decisions_are_waited_for(generators: list[LlamaGenerator], monkeyp
 def test_only_text_is_chosen_without_a_step(generators: list[LlamaGenerator], monkeypatch: pytest.MonkeyPatch) -> None:
     generator = generators[0]
     monkeypatch.setattr(generator._llama, "eval", lambda tokens: pytest.fail("there was nothing to decide"))
-    same = Choices((refusal(),), " ", refusal(), most=1)
+    same = replace(CHOICES, texts=(refusal(),), priors=(0.0,))
     assert [choice.number for choice in quote(generator, same)[0]] == [0]
 
 
@@ -201,6 +210,15 @@ def test_mode_follows_from_the_size_and_can_be_set(tiny_gguf: Path) -> None:
     assert LlamaGenerator(tiny_gguf).parameters > 10_000
 
 
+def test_priors_decide_where_the_model_does_not(generators: list[LlamaGenerator]) -> None:
+    generator = generators[0]
+    generator.temperature = 0.0
+    order = (3, 0, 4, 2, 1)
+    sure = replace(CHOICES, priors=tuple(-99.0 * order.index(n) for n in range(len(TEXTS))), stopping=-999.0, most=9)
+    assert tuple(choice.number for choice in quote(generator, sure)[0]) == order
+    assert [choice.number for choice in quote(generator, replace(sure, stopping=999.0))[0]] == [None]
+
+
 def test_walk_leaves_out_what_begins_with_another() -> None:
     walk = Walk({0: (1, 2), 1: (1, 2, 3), 2: (1,), 3: (4,), 4: ()})
     assert walk.options == [1, 4]
@@ -223,7 +241,7 @@ def answerer(planets: Store, embedder: WordEmbedder, generators: list[LlamaGener
 def test_answer_is_what_the_evidence_composes_and_every_sentence_is_supported(
     answerer: Answerer, generators: list[LlamaGenerator], question: str
 ) -> None:
-    generators[1].temperature, answered = 1.0, 0
+    generators[1].temperature, answered = 5.0, 0
     for seed in range(20):
         generators[1].seed = seed
         *events, answer = answerer.stream(question)
@@ -241,7 +259,7 @@ def test_answer_is_what_the_evidence_composes_and_every_sentence_is_supported(
         assert all(claim.supported and claim.quote == claim.text for claim in answer.claims)
         assert "".join(event.text for event in events if isinstance(event, Wrote)) == made.text
         assert [event.claim for event in events if isinstance(event, Checked)] == list(answer.claims)
-    assert answered > 10
+    assert answered > 5
 
 
 def test_refusal_that_the_model_chooses_abstains(planets: Store, embedder: WordEmbedder, tmp_path: Path) -> None:

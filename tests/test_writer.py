@@ -56,15 +56,16 @@ def test_examples_are_the_products_prompt_and_learn_its_decisions_only() -> None
     assert said.endswith("assistant\n" + "Boulton sold engines [1].<|im_end|>") or said.endswith(
         "assistant\nBoulton sold engines [2].<|im_end|>"
     )
-    learnt = [token for token, wanted in zip(made.tokens, made.learnt, strict=True) if wanted]
-    assert learnt[-1] == END
+    learnt = [(token, options) for token, options in zip(made.tokens, made.options, strict=True) if options is not None]
+    assert learnt[-1][0] == END
+    assert all(token in options and len(options) > 1 for token, options in learnt)
     assert 2 <= len(learnt) <= 4
     refused = quote_example(UNANSWERABLE, tokenizer, random.Random(1), 4000)
     assert tokenizer.decode(refused.tokens).endswith(refusal())
-    assert sum(refused.learnt) == 1
+    assert sum(options is not None for options in refused.options) == 1
     written = write_example(ANSWERABLE, tokenizer, random.Random(1), 4000)
     assert "Abstracts:" in tokenizer.decode(written.tokens)
-    assert sum(written.learnt) > len(learnt)
+    assert sum(options == () for options in written.options) > len(learnt)
 
 
 @pytest.mark.slow
@@ -82,7 +83,7 @@ def test_trained_interrupted_exported_and_answering(examples: Path, tmp_path: Pa
     ]
     losses = [[row["loss"] for row in log if "loss" in row] for log in logs]
     assert losses[0][-1] == pytest.approx(losses[1][-1], abs=1e-3), "it goes on as if it had not been interrupted"
-    assert losses[1][-1] < losses[1][0] - 1
+    assert losses[1][-1] < 0.8 * losses[1][0]
     assert logs[1][-1]["greedy_tokens_agree"]
     assert logs[1][-1]["gguf_difference"] < 0.02
     for name in ("writer-f16.gguf", "writer-q8_0.gguf"):
@@ -91,7 +92,8 @@ def test_trained_interrupted_exported_and_answering(examples: Path, tmp_path: Pa
         chosen = list(
             generator.quote(
                 (Message("user", "Question: What does Net5 reach?"),),
-                Choices(("Net5 reaches 5 points [1].", "We release 5 [1]."), " ", refusal(), 2), 300, threading.Event(),
+                Choices(("Net5 reaches 5 points [1].", "We release 5 [1]."), (0, 0), 0, " ", refusal(), 2),
+                300, threading.Event(),
             )
         )  # fmt: skip
         assert chosen

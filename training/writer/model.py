@@ -62,7 +62,7 @@ class Block(nn.Module):
         v = self.attn_v(h).view(batch, length, self.groups, -1).transpose(1, 2)
         shared = self.heads // self.groups
         k, v = k.repeat_interleave(shared, 1), v.repeat_interleave(shared, 1)
-        a = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        a = _attended(q, k, v)
         x = x + self.attn_output(a.transpose(1, 2).reshape(batch, length, width))
         h = self.ffn_norm(x)
         x = x + self.ffn_down(F.silu(self.ffn_gate(h)) * self.ffn_up(h))
@@ -113,6 +113,15 @@ def start_embeddings(model: Decoder, tokenizer: Any, minilm: Path) -> None:
                 vector = (turn @ words[found].mean(0))[: model.shape.width] if found else None
                 if vector is not None and vector.std() > 0:
                     model.token_embd.weight[token] = vector / vector.std() * 0.02
+
+
+def _attended(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Causal attention, shape (batch, heads, length, size). On a processor the fused one's gradient is slower."""
+    if q.device.type != "cpu":
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    later = torch.ones(q.shape[-2], q.shape[-2], dtype=torch.bool).triu(1)
+    scores = (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).masked_fill(later, -torch.inf)
+    return torch.matmul(scores.softmax(-1).to(v.dtype), v)
 
 
 def _turns(length: int, size: int, device: torch.device) -> Tensor:

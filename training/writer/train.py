@@ -101,8 +101,7 @@ def train(
 
 def loss(model: Decoder, made: Sequence[Sequenced], device: str) -> Tensor:
     """Mean cross-entropy of the tokens that are to be learnt."""
-    hidden, aims = _hidden(model, made, device)
-    return F.cross_entropy(model.logits(hidden).float(), aims)
+    return F.cross_entropy(*_decisions(model, made, device))
 
 
 def validate(
@@ -116,22 +115,33 @@ def validate(
         batch = chosen[start : start + settings.questions]
         made = [quote_example(example, tokenizer, rng, settings.longest) for example in batch]
         with torch.inference_mode():
-            hidden, aims = _hidden(model, made, device)
-            logits = model.logits(hidden).float()
+            logits, aims = _decisions(model, made, device)
         losses += F.cross_entropy(logits, aims, reduction="sum").item()
         right += int((logits.argmax(-1) == aims).sum())
         count += len(aims)
     return {"loss": round(losses / count, 4), "right": round(right / count, 4), "decisions": count}
 
 
-def _hidden(model: Decoder, made: Sequence[Sequenced], device: str) -> tuple[Tensor, Tensor]:
-    """The states before each token that is to be learnt, and those tokens."""
+def _decisions(model: Decoder, made: Sequence[Sequenced], device: str) -> tuple[Tensor, Tensor]:
+    """The logits of each token that is to be learnt, -inf for what is not open there, and those tokens."""
     length = max(len(one.tokens) for one in made)
     tokens = torch.tensor([one.tokens + [0] * (length - len(one.tokens)) for one in made], device=device)
-    learnt = torch.tensor([one.learnt + [False] * (length - len(one.learnt)) for one in made], device=device)
+    places = [
+        (row, place, open_)
+        for row, one in enumerate(made)
+        for place, open_ in enumerate(one.options)
+        if open_ is not None
+    ]
+    rows, columns = (torch.tensor([place[i] for place in places], device=device) for i in (0, 1))
     with torch.autocast(device.split(":")[0], torch.bfloat16):
         hidden = model(tokens[:, :-1])
-    return hidden[learnt[:, 1:]], tokens[:, 1:][learnt[:, 1:]]
+    logits = model.logits(hidden[rows, columns - 1]).float()
+    closed = torch.zeros_like(logits, dtype=torch.bool)
+    for row, (_, _, open_) in enumerate(places):
+        if open_:
+            closed[row] = True
+            closed[row, list(open_)] = False
+    return logits.masked_fill(closed, -torch.inf), tokens[rows, columns]
 
 
 def _tokenizer(path: Path, examples: Sequence[Example], settings: Settings) -> Tokenizer:
