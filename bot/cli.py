@@ -265,8 +265,9 @@ def _chat(arguments: argparse.Namespace) -> int:
     except FootnoteError as error:
         _print_error(error, as_json=False)
         code = _exit_code(error)
-    if chat.library.is_loading:
-        # The thread that loads cannot be interrupted, and to end the interpreter below it may crash.
+    if chat.library.is_loading or (sys.stdin and sys.stdin.isatty()):
+        # A person wants to be out at once. To free what was loaded takes a second; and the thread that loads or
+        # answers cannot be interrupted: to end the interpreter below it may crash.
         sys.stdout.flush()
         os._exit(code)
     return code

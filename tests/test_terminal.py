@@ -206,6 +206,18 @@ def test_ctrl_c_stops_the_answer_keeps_what_came_and_again_leaves(chat: Callable
 
 
 @pytest.mark.usefixtures("long_answers")
+def test_ctrl_d_leaves_also_before_the_next_prompt_is_there(chat: Callable[..., Terminal]) -> None:
+    with chat() as terminal:
+        terminal.wait_for("· noise")
+        terminal.ask(QUESTION)
+        terminal.wait_for(lambda _: terminal.all.count("[1]") > 3)
+        terminal.send(CTRL_C)
+        terminal.wait_for("stopped · ")
+        terminal.send(CTRL_D)
+        assert terminal.wait_for_end() == 0
+
+
+@pytest.mark.usefixtures("long_answers")
 def test_streams_into_the_scrollback_while_it_is_resized(chat: Callable[..., Terminal]) -> None:
     with chat(columns=100, lines=12) as terminal:
         terminal.wait_for("· noise")

@@ -3,6 +3,7 @@
 Loads its papers and model behind the prompt. Knows neither argv nor how anything is loaded.
 """
 
+import contextlib
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,7 @@ from bot.terminal.complete import Known, complete
 from bot.terminal.files import write_file
 from bot.terminal.keyboard import PlainInput, PromptInput, can_edit, edit
 from bot.terminal.library import Cancelled, Library, Loaders
-from bot.terminal.screen import Output, stop_on_interrupt
+from bot.terminal.screen import Output, silent_keys, stop_on_interrupt
 from bot.terminal.status import Status, status_line
 from rag.errors import FootnoteError, QuestionError, SessionError
 
@@ -61,6 +62,10 @@ class Chat:
 
     def run(self) -> int:
         """Talk until the person leaves; returns the exit code. Raises FootnoteError if a part cannot be loaded."""
+        with silent_keys() if can_edit() else contextlib.nullcontext():
+            return self._run()
+
+    def _run(self) -> int:
         self._input: PlainInput | PromptInput
         if can_edit():
             self._input = PromptInput(
@@ -140,9 +145,9 @@ class Chat:
         with stop_on_interrupt() as stop:
             events = self.library.ask(question, history, self._filter, self.settings, stop)
             answer = self.output.play(events, lambda: self.library.generator.result() is None, self._loading)
-        self._tokens_per_s = answer.timings.tokens_per_s
-        self.output.show_below(answer)
-        self.talk.add(answer, instead=instead)
+            self._tokens_per_s = answer.timings.tokens_per_s
+            self.output.show_below(answer)
+            self.talk.add(answer, instead=instead)
         return stop.is_set()
 
     def _do(self, call: Call) -> str:

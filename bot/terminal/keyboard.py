@@ -12,6 +12,7 @@ from prompt_toolkit.completion import Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory, ThreadedHistory
+from prompt_toolkit.input import create_input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
@@ -120,7 +121,8 @@ def edit(text: str) -> str:
         file.write(text)
         file.flush()
         try:
-            subprocess.run([*shlex.split(command), file.name], check=True)
+            with create_input().cooked_mode():  # an editor may read lines
+                subprocess.run([*shlex.split(command), file.name], check=True)
         except (OSError, ValueError, subprocess.SubprocessError) as exc:
             raise FootnoteError(f"Cannot edit with {command!r}: {exc}.", "Set EDITOR to an editor.") from exc
         return Path(file.name).read_text(encoding="utf-8", errors="replace").strip()

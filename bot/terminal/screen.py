@@ -170,7 +170,7 @@ class Output:
                 line, self.width, self._indent
             )
 
-        with live, _silent_keys():
+        with live, silent_keys():
             for event in events:
                 if isinstance(event, Answer):
                     live.finish(lines_now(event.text))
@@ -280,8 +280,11 @@ def stop_on_interrupt() -> Iterator[threading.Event]:
 
 
 @contextlib.contextmanager
-def _silent_keys() -> Iterator[None]:
-    """What is typed while an answer is written is not echoed into it; the next prompt reads it."""
+def silent_keys() -> Iterator[None]:
+    """What is typed while an answer is written is not echoed into it; the next prompt reads it.
+
+    That prompt must open within: a Ctrl-D that is typed where the terminal reads lines is lost to it.
+    """
     try:
         import termios
 
