@@ -64,7 +64,7 @@ def stop(model: Path) -> float:
 
     def read() -> None:
         nonlocal ended
-        for _ in generator.stream((Message("user", "words of a passage " * 800),), frozenset({1}), 1, asked):
+        for _ in generator.stream((Message("user", "words of a passage " * 400),), frozenset({1}), 1, asked):
             pass
         ended = time.monotonic()
 

@@ -93,9 +93,9 @@ class Answerer:
     ) -> Iterator[Event]:
         """Yield what was found, then what is written, and last the answer.
 
-        `history` is the earlier questions, oldest first. Setting `stop` ends the answer between two
-        tokens; what was written until then is checked and returned. Raises QuestionError for a question
-        that cannot be asked, ModelError if the model fails.
+        `history` is the earlier questions, oldest first. Setting `stop` ends the answer while papers are read
+        or between two tokens; what was written until then is checked and returned. Raises QuestionError for a
+        question that cannot be asked, ModelError if the model fails.
         """
         clock = _Clock()
         question, history = read_question(question), read_history(history)
@@ -106,7 +106,8 @@ class Answerer:
         yield Found(query, tuple(found[: self.top_k]))
 
         clock.lap()
-        weighed = weigh(query, found, self.reader, self.retriever.store.lexical, self.top_k)
+        stop = stop or threading.Event()
+        weighed = weigh(query, found, self.reader, self.retriever.store.lexical, self.top_k, stop)
         passages, evidence = weighed.passages, weighed.evidence
         chatting = small_talk(question)
         reason = "Nothing was asked." if chatting else why_unanswered(query, weighed)
@@ -116,7 +117,9 @@ class Answerer:
 
         cited = Cited("")
         finish: FinishReason = "stop"
-        if reason is None and self.generator is None:
+        if stop.is_set():
+            reason, finish = None, "stopped"
+        elif reason is None and self.generator is None:
             cited = compose(question, evidence)
             yield Wrote(cited.text)
             yield from map(Checked, cited.claims)
@@ -126,7 +129,6 @@ class Answerer:
             mode, shown = self.generator.mode, choices(question, evidence, MOST_SHOWN)
             prompt = build_prompt(mode, question, shown, papers, history, self.generator.count_prompt, room)
             clock.prompt_tokens = prompt.tokens
-            stop = stop or threading.Event()
             if mode == "quote":
                 cited, finish = yield from self._quote(self.generator, question, prompt, stop, clock)
             else:

@@ -163,6 +163,17 @@ def test_stopping_keeps_what_came_and_the_next_answer_is_clean(noise: Answerer, 
     assert noise.answer("What accuracy does Venus reach?").text == whole.text
 
 
+@pytest.mark.parametrize("who", ["evidence", "noise"])
+def test_stop_before_a_word_is_written_keeps_the_papers(who: str, request: pytest.FixtureRequest) -> None:
+    stop = threading.Event()
+    events = request.getfixturevalue(who).stream("What accuracy does Mercury reach?", stop=stop)
+    next(events)
+    stop.set()
+    (last,) = events
+    check_contract(last)
+    assert (last.finish_reason, last.abstained, last.text, len(last.passages)) == ("stopped", False, "", 3)
+
+
 def test_model_that_writes_nothing_abstains(retriever: Retriever, tmp_path_factory: pytest.TempPathFactory) -> None:
     mute = LlamaGenerator(write_gguf(tmp_path_factory.mktemp("m") / "mute.gguf", bias={"<|im_end|>": 50.0}))
     answer = Answerer(retriever, mute, top_k=3, reader=WordReader()).answer("What accuracy does Mercury reach?")

@@ -1,5 +1,6 @@
 """Papers that were found, read: ranked anew, with all their sentences and what these tell."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -52,6 +53,20 @@ def test_only_the_best_papers_are_kept(planets: Store, embedder: WordEmbedder) -
     weighed = weigh("Mercury", found, Partial("Mercury"), planets.lexical, 1)
     assert [hit.paper.title for hit in weighed.passages] == ["Mercury: A Small Model"]
     assert {item.rank for item in weighed.evidence} == {1}
+
+
+def test_a_stop_ends_the_reading_and_keeps_what_was_read(planets: Store, embedder: WordEmbedder) -> None:
+    stop = threading.Event()
+
+    class Stopped(Partial):
+        def read(self, question: str, passages: Sequence[tuple[str, Sequence[str]]]) -> list[Logits]:
+            stop.set()
+            return super().read(question, passages)
+
+    found = Retriever(planets, embedder).search("Mercury", 3)
+    weighed = weigh("Mercury", found, Stopped("Mercury"), planets.lexical, 3, stop)
+    assert len(weighed.passages) == 3
+    assert {item.paper.paper_id for item in weighed.evidence} == {hit.paper.paper_id for hit in found[:2]}
 
 
 def test_nothing_found_is_nothing_read(planets: Store) -> None:
