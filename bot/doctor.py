@@ -3,9 +3,11 @@
 The checks go on after one has failed; nothing is changed.
 """
 
+import hashlib
 import os
 import platform
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -15,8 +17,9 @@ from typing import Literal
 
 from bot.render import SCHEMA, Json
 from bot.sessions import Sessions
-from rag.errors import FootnoteError
+from rag.errors import FootnoteError, ModelError
 from rag.generate import LlamaGenerator, binding, model_sha256
+from rag.reader import EvidenceReader, shipped_reader
 from rag.settings import Settings
 from rag.store import open_store
 from rag.types import Embedder
@@ -29,6 +32,9 @@ _LEAST_DISK = 2 * 2**30
 _SPARE_MEMORY = 2**30
 # Three parts of base64: the bot's id, a time, a signature.
 _TOKEN = re.compile(r"[\w-]{18,}\.[\w-]{6,}\.[\w-]{27,}")
+# A question, and a paper of which the first sentence answers it and the second does not.
+_ASKED = "How many layers does it have?"
+_PAPER = ("A small network", ("The network has 12 layers.", "We thank the reviewers."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,7 @@ def checks(
     yield _python()
     yield from _language_model(settings, load_generator)
     yield from _store(settings, embedder)
+    yield _evidence_model(shipped_reader())
     yield _conversations(settings)
     yield _disk(settings.store)
     yield _memory(settings)
@@ -132,6 +139,31 @@ def _store(settings: Settings, embedder: Embedder) -> Iterator[Check]:
         )  # fmt: skip
     except FootnoteError as error:
         yield _failed("embedding model", error)
+
+
+def _evidence_model(reader: EvidenceReader) -> Check:
+    weights = reader.folder / "model.safetensors"
+    try:
+        with weights.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        ((answers, other),) = reader.read(_ASKED, [_PAPER])
+        if not answers > other:
+            raise ModelError(f"The evidence model in {reader.folder} cannot tell an answer, sha256 {sha256[:12]}.")
+    except OSError as error:
+        return Check("evidence model", "failed", f"Cannot read {weights}: {error.strerror}.", _again(reader.folder))
+    except FootnoteError as error:
+        return Check("evidence model", "failed", f"{error.message.rstrip('.')}.", _again(reader.folder))
+    return Check(
+        "evidence model", "ok", f"{reader.folder}, {weights.stat().st_size / 2**20:,.0f} MiB, sha256 {sha256[:12]}."
+    )
+
+
+def _again(folder: Path) -> str:
+    """What brings back a model that ships with Footnote."""
+    source = folder.parent.parent
+    if (source / ".git").exists():
+        return f"Run: git -C {shlex.quote(str(source))} checkout HEAD -- models/{folder.name}"
+    return "In the folder of Footnote's source run: pip install --force-reinstall --no-deps ."
 
 
 def _conversations(settings: Settings) -> Check:

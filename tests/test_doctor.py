@@ -1,5 +1,6 @@
 """`footnote doctor` names what is wrong and what mends it; completion and README say what the parser does."""
 
+import hashlib
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import pytest
 from bot import cli, doctor
 from bot.completion import SHELLS, subcommands
 from bot.terminal.commands import COMMANDS, usage
+from rag.reader import SHIPPED, EvidenceReader
 from rag.store import Store
 from tests.conftest import ROOT, WordEmbedder
 
@@ -38,6 +40,8 @@ def test_all_is_well(planets: Store, tiny_gguf: Path, capsys: pytest.CaptureFixt
     assert re.search(r"noise\.gguf, 0 MiB, sha256 [0-9a-f]{12}, context 4096\.", checks["language model"]["found"])
     assert checks["GPU layers"]["found"].endswith("run on a GPU (asked for all).")
     assert checks["embedding model"]["found"] == "words, sha256 000000000000, 64 dimensions."
+    sha256 = hashlib.sha256((SHIPPED / "model.safetensors").read_bytes()).hexdigest()
+    assert re.fullmatch(rf"{SHIPPED}, \d+ MiB, sha256 {sha256[:12]}\.", checks["evidence model"]["found"])
     assert checks.keys() >= {"Python", "llama.cpp", "disk", "memory", "terminal", "Discord token", "offline"}
     assert cli.main(["doctor"]) == 0
     assert "\n✓ store            store: 3 papers" in capsys.readouterr().out
@@ -69,6 +73,41 @@ def test_each_failure_names_what_mends_it(
     assert "hush" not in json.dumps(checks)
     shutil.rmtree("store")
     assert "Run: footnote rebuild seeds/" in examine(capsys)[1]["store"]["mend"]
+
+
+@pytest.mark.parametrize(
+    ("file", "size", "found"),
+    [
+        ("model.safetensors", None, "Cannot read {folder}/model.safetensors: No such file or directory."),
+        ("model.safetensors", 1_000_000, "Cannot load the evidence model in {folder}: Error while deserializing"),
+        ("tokenizer.json", 1000, "Cannot load the evidence model in {folder}: "),
+    ],
+)
+@pytest.mark.parametrize(("kept", "mend"), [(".git", "git -C {source} checkout HEAD --"), ("src", "pip install")])
+def test_evidence_model_that_is_missing_or_damaged_is_brought_back(
+    file: str, size: int | None, found: str, kept: str, mend: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "models" / "evidence"
+    shutil.copytree(SHIPPED, folder)
+    (tmp_path / kept).mkdir()
+    whole = (folder / file).read_bytes()
+    (folder / file).unlink()
+    if size:
+        (folder / file).write_bytes(whole[:size])
+    check = doctor._evidence_model(EvidenceReader(folder))
+    assert check.state == "failed"
+    assert check.found.startswith(found.format(folder=folder))
+    assert mend.format(source=tmp_path) in check.mend
+
+
+def test_evidence_model_that_cannot_tell_an_answer_has_failed(tmp_path: Path) -> None:
+    folder = tmp_path / "evidence"
+    shutil.copytree(SHIPPED, folder)
+    weights = (folder / "model.safetensors").read_bytes()
+    header = 8 + int.from_bytes(weights[:8], "little")
+    (folder / "model.safetensors").write_bytes(weights[:header] + bytes(len(weights) - header))
+    check = doctor._evidence_model(EvidenceReader(folder))
+    assert (check.state, "cannot tell an answer" in check.found) == ("failed", True)
 
 
 def test_token_of_the_right_shape_is_told_but_not_shown() -> None:
