@@ -18,7 +18,7 @@ PAPER_MARGIN = 0.2
 
 # Where a model chooses among the sentences, their scores count for this much in the log-odds; and the log-odds of
 # refusing, or of ending, beside all that were offered: the more of these was taken, the likelier the end.
-SCORE_WEIGHT = 0.5
+SCORE_WEIGHT = 0.6
 STOPPING = -3.0
 
 _ASKS_FOR_PAPERS = re.compile(

@@ -47,10 +47,10 @@ class EvidenceReader:
         disable_progress_bar()  # type: ignore[no-untyped-call]
         # bfloat16 takes a third less time where the processor multiplies it (logits move by some 0.01), and more
         # elsewhere; an older torch cannot tell.
-        brief = getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)
+        can: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
         try:
             model: Any = AutoModelForSequenceClassification.from_pretrained(
-                self.folder, dtype=torch.bfloat16 if brief else torch.float32, local_files_only=True
+                self.folder, dtype=torch.bfloat16 if can.get("avx512_bf16") else torch.float32, local_files_only=True
             )
             return model.eval(), AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
         except Exception as exc:  # the library raises OSError, ValueError, KeyError and safetensors' own

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tokenizers import Tokenizer
 
-from rag.compose import MOST_SENTENCES, line
+from rag.compose import MOST_SENTENCES, SCORE_WEIGHT, STOPPING, line, priors
 from rag.prompt import build_prompt, refusal
 from rag.trie import Walk
 from rag.types import Evidence, Paper
@@ -25,14 +25,19 @@ END = 0
 # How far ahead of a wrong sentence a right one stands, in deviations of what ranks them: so a right one is first, and
 # among the first three, about as often as by the evidence model (78% and 93%).
 _AHEAD = 2.7
+# So many of the unanswerable questions are asked: the product refuses most before the model is.
+_KEPT = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Sequenced:
-    """Tokens, and for each what the model is to choose it from: None if it need not learn that, () for any token."""
+    """Tokens, and for each what the model is to choose it from: None if it need not learn that.
+
+    The options have log-weights, as the product adds them to the model's logits; no options means any token.
+    """
 
     tokens: list[int]
-    options: list[tuple[int, ...] | None]
+    options: list[dict[int, float] | None]
 
 
 def quote_example(example: Example, tokenizer: Tokenizer, rng: random.Random, room: int) -> Sequenced:
@@ -40,7 +45,7 @@ def quote_example(example: Example, tokenizer: Tokenizer, rng: random.Random, ro
     evidence, right = _evidence(example, rng)
     prompt = build_prompt("quote", example.question, evidence, (), (), lambda m: len(prompt_tokens(tokenizer, m)), room)
     tokens = prompt_tokens(tokenizer, prompt.messages)
-    options: list[tuple[int, ...] | None] = [None] * len(tokens)
+    options: list[dict[int, float] | None] = [None] * len(tokens)
     shown = [line(item, with_title=False, shown=as_data) for item in prompt.evidence]
     chosen = [number for number in range(len(shown)) if prompt.evidence[number].sentence in right][:MOST_SENTENCES]
     left = dict(enumerate(shown))
@@ -52,10 +57,11 @@ def quote_example(example: Example, tokenizer: Tokenizer, rng: random.Random, ro
         aim = last if number is None else sequences[number]
         if place == MOST_SENTENCES or not left:
             break  # the product ends here without asking
-        walk = Walk(sequences)
+        walk = Walk(sequences, dict(enumerate(priors(prompt.evidence))) | {len(shown): STOPPING})
         for token in aim:
             tokens.append(token)
-            options.append(tuple(walk.options) if len(walk.options) > 1 else None)
+            open_ = dict(zip(walk.options, walk.priors.tolist(), strict=True))
+            options.append(open_ if len(open_) > 1 else None)
             walk.accept(token)
         if number is not None:
             del left[number]
@@ -72,13 +78,13 @@ def write_example(example: Example, tokenizer: Tokenizer, rng: random.Random, ro
     tokens = prompt_tokens(tokenizer, prompt.messages)
     said = [line(item, with_title=False, shown=as_data) for item in prompt.evidence if item.sentence in right]
     answer = [*encode(tokenizer, " ".join(said[:MOST_SENTENCES]) or refusal()), END]
-    return Sequenced(tokens + answer, [None] * len(tokens) + [()] * len(answer))
+    return Sequenced(tokens + answer, [None] * len(tokens) + [{}] * len(answer))
 
 
 def text_example(text: str, tokenizer: Tokenizer, room: int) -> Sequenced:
     """Plain text, ended."""
     tokens = [*encode(tokenizer, text)[: room - 1], END]
-    return Sequenced(tokens, [None] + [()] * (len(tokens) - 1))
+    return Sequenced(tokens, [None] + [{}] * (len(tokens) - 1))
 
 
 def sequences(
@@ -92,6 +98,8 @@ def sequences(
     rng = random.Random(f"{seed} {step}")
     for _ in range(size):
         example, kind = rng.choice(examples), rng.random()
+        while not any(p.right for p in example.passages) and rng.random() > _KEPT:
+            example = rng.choice(examples)
         if kind < shares[0]:
             yield write_example(example, tokenizer, rng, room)
         elif kind < sum(shares):
@@ -104,10 +112,11 @@ def _evidence(example: Example, rng: random.Random) -> tuple[list[Evidence], fro
     """The sentences of its passages as evidence, ranked about as well as the product ranks, and the right ones."""
     right = frozenset(p.sentences[place] for p in example.passages for place in p.right)
     passages = rng.sample(example.passages, len(example.passages))
-    found = [
-        Evidence(rank, Paper(str(rank), p.title, " ".join(p.sentences)), 1.0, sentence, 1.0, 1.0, 1.0)
-        for rank, p in enumerate(passages, 1)
-        for sentence in dict.fromkeys(p.sentences)
-    ]
-    found.sort(key=lambda item: rng.gauss(_AHEAD * (item.sentence in right)), reverse=True)
-    return found, right
+    found = []
+    for rank, p in enumerate(passages, 1):
+        paper = Paper(str(rank), p.title, " ".join(p.sentences))
+        for sentence in dict.fromkeys(p.sentences):
+            # So drawn, the right sentence is this one with a probability that is the softmax of _AHEAD times these.
+            drawn = _AHEAD * rng.gauss(_AHEAD * (sentence in right))
+            found.append(Evidence(rank, paper, 1.0, sentence, drawn / SCORE_WEIGHT, 1.0, 1.0))
+    return sorted(found, key=lambda item: -item.score), right

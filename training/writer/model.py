@@ -119,9 +119,11 @@ def _attended(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Causal attention, shape (batch, heads, length, size). On a processor the fused one's gradient is slower."""
     if q.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v, is_causal=True)
-    later = torch.ones(q.shape[-2], q.shape[-2], dtype=torch.bool).triu(1)
-    scores = (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).masked_fill(later, -torch.inf)
-    return torch.matmul(scores.softmax(-1).to(v.dtype), v)
+    batch, heads, length, size = q.shape
+    later = torch.full((length, length), -torch.inf, dtype=q.dtype, device=q.device).triu(1)
+    q, k = (q * size**-0.5).flatten(0, 1), k.flatten(0, 1)
+    scores = torch.baddbmm(later.expand(batch * heads, -1, -1), q, k.transpose(1, 2))
+    return torch.matmul(scores.view(batch, heads, length, length).softmax(-1).to(v.dtype), v)
 
 
 def _turns(length: int, size: int, device: torch.device) -> Tensor:
