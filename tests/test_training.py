@@ -371,6 +371,25 @@ def test_a_resumed_training_ends_with_the_same_weights(tiny_bert: Path, few_exam
 
 
 @pytest.mark.slow
+def test_what_is_trained_further_is_averaged_with_what_it_was(
+    tiny_bert: Path, few_examples: Path, tmp_path: Path
+) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    from training.evidence.train import Settings, train
+
+    assert train(few_examples, tmp_path / "first", tiny_bert, Settings(steps=2, questions=4, layers=2), "cpu")
+    further = Settings(steps=3, questions=4, layers=2, learning_rate=1e-1, go_on_from=str(tmp_path / "first" / "model"))
+    assert train(few_examples, tmp_path / "further", tiny_bert, further, "cpu")
+    first, mean = (load_file(tmp_path / name / "model" / "model.safetensors") for name in ("first", "further"))
+    reached = torch.load(tmp_path / "further" / "checkpoint.pt", weights_only=True)["model"]
+    name = "bert.pooler.dense.weight"
+    assert (reached[name] - first[name].float()).abs().max() > 0.05
+    assert torch.allclose(mean[name].float(), (reached[name] + first[name].float()) / 2, atol=1e-3)
+
+
+@pytest.mark.slow
 def test_what_was_trained_is_read_by_the_product(tiny_bert: Path, few_examples: Path, tmp_path: Path) -> None:
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -401,6 +420,8 @@ def test_batches_keep_the_shares_of_the_sources_and_use_every_example(few_exampl
     batches = Batches(read_examples(few_examples / "train.jsonl"), 8, seed=1)
     drawn = [question for step in range(40) for question in batches.at(step)]
     shares = {name: sum(source_of(example) == name for _, example in drawn) for name in ("squad", "arxiv")}
-    assert shares["squad"] / len(drawn) == pytest.approx(SHARES["squad"] / (SHARES["squad"] + SHARES["arxiv"]), abs=0.01)
+    assert shares["squad"] / len(drawn) == pytest.approx(
+        SHARES["squad"] / (SHARES["squad"] + SHARES["arxiv"]), abs=0.01
+    )
     assert len({example for epoch, example in drawn if epoch == 0}) == 24
     assert Batches(read_examples(few_examples / "train.jsonl"), 8, seed=1).at(31) == batches.at(31)

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from rag.reader import score, windows
 from training.evidence.data import Candidate, Example, read_examples
-from training.evidence.model import load_base, loss, save
+from training.evidence.model import average, load_base, loss, save
 from training.run import asked_to_stop, load_checkpoint, log, progress, rate, save_checkpoint
 
 # What part of a batch each source has. SciFact and SciTLDR are small: more would be learnt by heart. SQuAD 2.0 has most
@@ -51,7 +51,7 @@ class Settings:
     weight_decay: float = 0.01
     seed: int = 1
     go_on_from: str = ""
-    """The folder of an evidence model to begin with, if not with the base."""
+    """The folder of an evidence model to begin with, if not with the base; what is kept is the mean of both."""
 
 
 class Batches:
@@ -134,6 +134,8 @@ def train(
         if int(after * validations) > int(done * validations) and after < 1:
             log(out, step=step, valid=validate(model, tokenizer, held_out, tokens))
     save_checkpoint(checkpoint, model, optimizer, settings, step, seconds())
+    if settings.go_on_from:
+        average(model, load_base(Path(settings.go_on_from), settings.layers, trained=True)[0])
     figures = validate(model, tokenizer, held_out, tokens)
     log(out, step=step, seconds=round(seconds()), valid=figures)
     save(model, tokenizer, out / "model")
@@ -255,7 +257,9 @@ def main() -> int:
     parser.add_argument("--taken-away", type=float, default=given.taken_away, help="weight of the loss without answers")
     parser.add_argument("--learning-rate", type=float, default=given.learning_rate)
     parser.add_argument("--seed", type=int, default=given.seed)
-    parser.add_argument("--go-on-from", default="", metavar="MODEL", help="an evidence model to train further")
+    parser.add_argument(
+        "--go-on-from", default="", metavar="MODEL", help="an evidence model to train further and average with"
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--checkpoint-every", type=int, default=200, help="steps")
     arguments = vars(parser.parse_args())
