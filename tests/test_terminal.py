@@ -108,6 +108,27 @@ def test_follow_up_is_searched_with_what_was_said_before(chat: Callable[..., Ter
         at_prompt(terminal, "searched  tell me about Mercury, a small model how long does it train?")
 
 
+def test_small_talk_lists_no_papers_and_numbers_keep_their_meaning(chat: Callable[..., Terminal]) -> None:
+    with chat() as terminal:
+        terminal.wait_for("no model")
+        terminal.ask(QUESTION)
+        at_prompt(terminal, "supported")
+        terminal.ask("thanks!")
+        assert "nearest" not in at_prompt(terminal, "could answer.")
+        terminal.ask("/open 1")
+        at_prompt(terminal, "Mercury is a small transformer.")
+
+
+def test_refusal_names_the_filter(chat: Callable[..., Terminal]) -> None:
+    with chat() as terminal:
+        terminal.wait_for("no model")
+        terminal.ask("/filter year>=2023")
+        at_prompt(terminal, "Only papers of year>=2023 are used.")
+        terminal.ask("zyzzyva quokka?")
+        at_prompt(terminal, "The nearest papers:")
+        assert terminal.text.count("Only papers of year>=2023 are used. /filter off ends it.") == 2
+
+
 def test_every_command_does_what_the_table_says(chat: Callable[..., Terminal], tmp_path: Path) -> None:
     browser, opened = tmp_path / "browser", tmp_path / "opened"
     browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
@@ -121,7 +142,7 @@ def test_every_command_does_what_the_table_says(chat: Callable[..., Terminal], t
         "/open 1": "Opened in the browser.",
         "/open 9": "There is no paper 9. The list goes from 1 to 5.",
         "/open": "Which paper? Write: /open N",
-        "/quote 1": "“It reaches 71.5% accuracy on the Tides benchmark.",
+        "/quote 1": "“It reaches 71.5% accuracy on the Tides benchmark.” — Mercury: A Small Model, 2022-03-01, http",
         "/cite 1": "@misc{lovelace2022mercury,",
         "/cite 2 apa": "Venus: Cloudy Attention. (2023, March 1). https://example.org/1",
         "/cite 2 ris": "TI  - Venus: Cloudy Attention",
@@ -318,7 +339,7 @@ def test_huge_paste_is_refused_and_the_chat_goes_on(chat: Callable[..., Terminal
         at_prompt(terminal, "supported")
 
 
-def test_no_sequence_of_a_dump_or_a_question_reaches_the_terminal(chat: Callable[..., Terminal]) -> None:
+def test_no_sequence_of_a_dump_or_a_question_reaches_the_terminal(chat: Callable[..., Terminal], shelf: Path) -> None:
     with chat(columns=100) as terminal:
         terminal.wait_for("no model")
         terminal.send(f"\x1b[200~Was Vulcan ever {EVIL} seen?\x1b[201~")
@@ -327,10 +348,20 @@ def test_no_sequence_of_a_dump_or_a_question_reaches_the_terminal(chat: Callable
         for line in ("/open 1", "/why", "/quote 1", "/cite 1", "/sessions", "/search Vulcan", "/paper Vulcan", "/undo"):
             terminal.ask(line)
             at_prompt(terminal, line)
+        terminal.send("/paper vulc")
+        terminal.wait_for(re.compile(r"› /paper vulc\n +Vulcan ").search)
+        terminal.send(TAB)
+        terminal.wait_for("› /paper Vulcan ]0;owned")
+        raw = terminal.raw
+    for question in (f"Was Vulcan ever {EVIL} seen?", f"zyzzyva {EVIL}"):
+        with Terminal("ask", question, "--store", str(shelf), "--model", "none") as terminal:
+            terminal.wait_for_end()
+            raw += terminal.raw
+    assert raw.count(b"owned") > 10
     for sequence in (b"\x1b]0;", b"\x1b]8;", b"\x9b", b"evil.example\x07"):
-        assert sequence not in terminal.raw
+        assert sequence not in raw
     # prompt_toolkit asks where the cursor is and erases, but never with what the paper holds around it.
-    assert b"seen \x1b[2J" not in terminal.raw
+    assert b"seen \x1b[2J" not in raw
     assert terminal.screen.title == ""
 
 
@@ -425,3 +456,13 @@ def test_ask_on_a_terminal_streams_and_ends(shelf: Path, tmp_path: Path) -> None
         assert terminal.wait_for_end() == 0
         assert "[1] Venus: Cloudy Attention · 2023-03-01" in terminal.text
         assert "Mercury: A Small" not in terminal.text
+
+
+@pytest.mark.usefixtures("long_answers")
+@pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}])
+def test_ctrl_c_ends_ask_with_what_came_and_its_code(environment: dict[str, str], shelf: Path) -> None:
+    with Terminal("ask", QUESTION, "--store", str(shelf), environment=environment) as terminal:
+        terminal.wait_for(lambda _: terminal.all.count("[1]") > 3)
+        terminal.send(CTRL_C)
+        assert terminal.wait_for_end() == 130
+        assert "[1] Mercury: A Small Model" in terminal.all

@@ -72,7 +72,7 @@ class Chat:
                 self._history_file, self._complete, self._status, self.library.start, plain=self.output.plain
             )
             self.library.changed = self._loaded
-            self.output.stream.write("Ask the papers. /help lists what else there is.\n")
+            self.output.stream.write("Ask the papers. /help lists the rest.\n")
         else:
             self._input = PlainInput()
             self.library.start()
@@ -146,7 +146,7 @@ class Chat:
             events = self.library.ask(question, history, self._filter, self.settings, stop)
             answer = self.output.play(events, lambda: self.library.generator.result() is None, self._loading)
             self._tokens_per_s = answer.timings.tokens_per_s
-            self.output.show_below(answer)
+            self.output.show_below(answer, unanswered=self._filter_note())
             self.talk.add(answer, instead=instead)
         return stop.is_set()
 
@@ -194,12 +194,11 @@ class Chat:
     def _set_filter(self, call: Call) -> None:
         from rag.filters import read_filter
 
-        if call.argument.lower() in {"", "off"}:
-            self._filter = None
-            self.output.note("All papers are used.")
-        else:
-            self._filter = read_filter(call.argument)
-            self.output.note(f"Only papers of {self._filter} are used. /filter off ends it.")
+        self._filter = None if call.argument.lower() in {"", "off"} else read_filter(call.argument)
+        self.output.note(self._filter_note() or "All papers are used.")
+
+    def _filter_note(self) -> str:
+        return f"Only papers of {self._filter} are used. /filter off ends it." if self._filter else ""
 
     def _retry(self, _: Call) -> None:
         self.talk.require_turn()

@@ -9,6 +9,7 @@ from bot.references import link
 from bot.render import SCHEMA, answer_json
 from bot.sessions import Turn
 from bot.terminal.views import when
+from rag.text import clean, printable
 from rag.types import Answer
 
 _STYLE = (
@@ -19,9 +20,9 @@ _STYLE = (
 
 def to_markdown(turns: Sequence[Turn]) -> str:
     """A heading a question, the answer, its sources with what was quoted."""
-    parts = [f"# {turns[0].question}" if turns else "# An empty conversation"]
+    parts = [f"# {clean(turns[0].question)}" if turns else "# An empty conversation"]
     for turn in turns:
-        parts += [f"## {turn.question}", turn.text]
+        parts += [f"## {clean(turn.question)}", turn.text]
         for citation in turn.answer.citations if turn.answer else ():
             paper = citation.paper
             title = f"[{paper.title}]({link(paper)})" if link(paper) else paper.title
@@ -30,7 +31,7 @@ def to_markdown(turns: Sequence[Turn]) -> str:
             parts.append(f"**[{citation.marker}]** {title}{date}{unsupported}")
             parts += [f"> {quote}" for quote in citation.quotes]
         parts += [f"*{line}*" for line in _notes(turn.answer)]
-    return "\n\n".join(parts) + "\n"
+    return printable("\n\n".join(parts)) + "\n"
 
 
 def to_html(turns: Sequence[Turn]) -> str:
@@ -51,7 +52,7 @@ def to_html(turns: Sequence[Turn]) -> str:
         parts += [f'<p class="no">{html.escape(line)}</p>' for line in _notes(turn.answer)]
         parts.append(f"<footer>{when(turn.at)}</footer>")
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
-    return "\n".join([head, *parts, "</html>\n"])
+    return printable("\n".join([head, *parts, "</html>\n"]))
 
 
 def to_json(turns: Sequence[Turn]) -> str:
@@ -61,7 +62,7 @@ def to_json(turns: Sequence[Turn]) -> str:
         kept = answer_json(turn.answer) if turn.answer else {"question": turn.question, "answer": turn.text}
         return {**kept, "at": when(turn.at)}
 
-    return json.dumps({"schema": SCHEMA, "turns": [plain(turn) for turn in turns]}, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps({"schema": SCHEMA, "turns": [plain(turn) for turn in turns]}, indent=2) + "\n"
 
 
 KINDS: dict[str, Callable[[Sequence[Turn]], str]] = {"md": to_markdown, "html": to_html, "json": to_json}

@@ -20,7 +20,7 @@ _MARKERS = r"\[\d+\]"
 _LEFT_ALONE = [
     "link", "image", "autolink", "html_inline", "html_block", "entity", "escape", "reference", "code", "lheading", "hr",
 ]  # fmt: skip
-_MATHS = re.compile(r"\$\$[^$]+\$\$|\$(?! )[^$\n]+(?<! )\$(?!\d)|\\\(.+?\\\)|\\\[.+?\\\]", re.S)
+_AS_TYPED = re.compile(r"\$\$[^$]+\$\$|\$(?! )[^$\n]+(?<! )\$(?!\d)|\\\(.+?\\\)|\\\[.+?\\\]|\\[*_~]", re.S)
 
 
 def lines_of(renderable: RenderableType, width: int, indent: int = 0) -> list[Text]:
@@ -73,9 +73,9 @@ class _Answer(Markdown):
         self.parsed = _PARSER.parse(text)
 
 
-def _maths(state: StateInline, silent: bool) -> bool:
-    """Maths is text: its underscores and asterisks mean no emphasis."""
-    match = _MATHS.match(state.src, state.pos, state.posMax)
+def _as_typed(state: StateInline, silent: bool) -> bool:
+    """Maths is text: its underscores and asterisks mean no emphasis. Nor does one behind a backslash."""
+    match = _AS_TYPED.match(state.src, state.pos, state.posMax)
     if match and not silent:
         state.pending += match.group()
     if match:
@@ -85,4 +85,4 @@ def _maths(state: StateInline, silent: bool) -> bool:
 
 _THEME = Theme({f"markdown.{name}": "bold" for name in ("code", "item.bullet", "item.number", "table.header")})
 _PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"]).disable(_LEFT_ALONE)
-_PARSER.inline.ruler.before("emphasis", "maths", _maths)
+_PARSER.inline.ruler.before("emphasis", "as_typed", _as_typed)

@@ -75,11 +75,11 @@ def open_(talk: Talk, call: Call) -> tuple[RenderableType, str | None]:
 
 
 def quote(talk: Talk, call: Call) -> str:
-    """What a paper of the list says to the question, ready to paste."""
+    """The sentence of a paper of the list that fits the question best, ready to paste."""
     paper = talk.paper(read_numbers(call, 1)[0])
-    quotes = " […] ".join(views.evidence_of(paper, talk.last, talk.about)) or paper.abstract
+    best = next(iter(views.evidence_of(paper, talk.last, talk.about)), paper.abstract)
     where = ", ".join(part for part in (paper.title, paper.date, link(paper)) if part)
-    return f"“{quotes}” — {where}"
+    return f"“{best}” — {where}"
 
 
 def cite(talk: Talk, call: Call) -> str:

@@ -90,8 +90,15 @@ class Output:
         """
         return self._play_plain(events) if self.plain else self._play_live(events, verbatim, loading)
 
-    def show_below(self, answer: "Answer") -> None:
-        """The sources of an answer, and what else a reader should know."""
+    def show_below(self, answer: "Answer", unanswered: str = "") -> None:
+        """The sources of an answer, and what else a reader should know: `unanswered` where there is no answer.
+
+        Below small talk stands nothing.
+        """
+        from rag.refusal import FRIENDLY
+
+        if answer.text == FRIENDLY:
+            return
         if self.plain:
             from bot.render import notes_text, sources_text
 
@@ -102,6 +109,8 @@ class Output:
 
             self.show(sources(answer))
             self.show(footer(answer))
+        if answer.abstained:
+            self.note(unanswered)
 
     def copy(self, text: str) -> bool:
         """Put a text into the clipboard by the program that does so here; False where there is none."""
@@ -251,6 +260,8 @@ class _Live:
             self._output._write("\n" if stays else "")
             stays = 0
         self._write(lines[stays:], [])
+        if not lines:  # the blank line that is to stand above them
+            self._output._write("\x1b[A")
 
     def _write(self, finished: "Sequence[Text]", live: "Sequence[Text]") -> None:
         up = f"\x1b[{self._drawn - 1}A" if self._drawn > 1 else ""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from bot.sessions import Conversation, Key, Sessions, Turn
 from rag.errors import QuestionError, SessionError
+from rag.refusal import FRIENDLY
 from rag.types import Answer, Paper, ScoredPaper
 
 
@@ -82,7 +83,8 @@ class Talk:
         if instead:
             self.take_back()
         self.turns.append(Turn(answer.question, answer.text, answer.query, time.time(), answer))
-        self.list_papers(answer.passages, answer.query)
+        if answer.text != FRIENDLY:  # small talk lists none
+            self.list_papers(answer.passages, answer.query)
         self._unsaved.append(answer)
         self.save()
 

@@ -3,8 +3,9 @@
 import datetime
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -47,7 +48,7 @@ def marked(sentence: str, about: str, style: str = "bold") -> Text:
 
 def nearest(papers: Sequence[ScoredPaper], first: int = 1) -> Group:
     """The papers that were found, a line each."""
-    return Group(*(_one_line(heading(found.paper, number)) for number, found in enumerate(papers, first)))
+    return Group(*(_OneLine(found.paper, number) for number, found in enumerate(papers, first)))
 
 
 def sources(answer: Answer) -> Group:
@@ -69,7 +70,8 @@ def sources(answer: Answer) -> Group:
     cited = {citation.marker for citation in answer.citations}
     others = [(rank, found) for rank, found in enumerate(answer.passages, 1) if rank not in cited]
     if others:
-        parts += [Text("Also near:", DIM), *(_one_line(heading(found.paper, rank), DIM) for rank, found in others)]
+        near = "Also near:" if cited else "The nearest papers:"
+        parts += [Text(near, DIM), *(_OneLine(found.paper, rank, DIM) for rank, found in others)]
     return Group(*parts)
 
 
@@ -227,7 +229,7 @@ def help_(commands: Sequence[Command] = COMMANDS) -> Group:
     parts: list[RenderableType] = []
     for group in dict.fromkeys(command.group for command in commands):
         table = Table.grid(padding=(0, 2))
-        table.add_column(no_wrap=False, ratio=2)
+        table.add_column(overflow="fold", ratio=2)
         table.add_column(ratio=3)
         table.expand = True
         for command in commands:
@@ -253,16 +255,27 @@ def _shared(sentence: str, about: str) -> int:
     return len(set(words(sentence)) & set(words(about)))
 
 
-def _one_line(text: Text, style: str = "") -> Text:
-    text.no_wrap, text.overflow = True, "ellipsis"
-    text.stylize(style)
-    return text
+@dataclass(frozen=True, slots=True)
+class _OneLine:
+    """A heading of which the title is cut where it does not fit, and not the date."""
+
+    paper: Paper
+    number: int
+    style: str = ""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        over = heading(self.paper, self.number).cell_len - options.max_width
+        title = Text(printable(self.paper.title))
+        title.truncate(max(1, title.cell_len - max(0, over)), overflow="ellipsis")
+        line = heading(replace(self.paper, title=title.plain), self.number)
+        line.stylize(self.style)
+        yield line
 
 
 def _table(*names: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style=DIM, pad_edge=False)
     for name in names:
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     return table
 
 
