@@ -46,6 +46,17 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], emb
     return run
 
 
+@pytest.fixture
+def dated(run: Run, write_dump: Callable[..., Path]) -> Path:
+    """A store of the planets, one a year from 2022 on."""
+    lines = [
+        json.dumps({"title": title, "abstract": abstract, "date": f"{year}-03-01"})
+        for year, (title, abstract) in enumerate(PLANETS, 2022)
+    ]
+    assert run("rebuild", str(write_dump("\n".join(lines))))[0] == 0
+    return Path("store")
+
+
 def test_rebuild_reports_what_it_did(run: Run, write_dump: Callable[..., Path]) -> None:
     path = write_dump(PLANETS)
     code, out, _ = run("rebuild", str(path))
@@ -155,6 +166,43 @@ def test_ask_through_llama_cpp(
 
 def test_question_may_be_piped_in(run: Run, planets: Store) -> None:
     assert run("ask", stdin=QUESTION + "\n")[1] == run("ask", QUESTION)[1]
+
+
+SENTENCE = "It reaches 71.5% accuracy on the Tides benchmark [1]."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "code", "out", "err"),
+    [
+        (["--quiet", QUESTION], "", 0, rf"{re.escape(SENTENCE)}[^\n]*\n", ""),
+        (["-q"], QUESTION, 0, rf"{re.escape(SENTENCE)}[^\n]*\n", ""),
+        (["-q", "zyzzyva quokka?"], "", 3, r"The papers here do not answer this\.\n", ""),
+        (["--file", "question.txt"], "never read", 0, rf"{re.escape(SENTENCE)}.*\n\[1\] Mercury: .*", "No language"),
+        (["--file", "gone.txt"], "", 2, "", "Cannot read gone.txt: No such file or directory. Check the path."),
+        (["--file", "question.txt", QUESTION], "", 2, "", "A question and a file were given. Leave one of them out."),
+        (["--filter", "year>=2023", QUESTION], "", 0, r"It reaches 64.*\n\[1\] Venus: (?!.*Mercury: ).*", "No lang"),
+        (["--filter", "year>=2030", QUESTION], "", 3, r".*\nNo paper here is left by the filter year>=2030\..*", ""),
+        (["--filter", "2023", QUESTION], "", 2, "", "Write it as year>=2024"),
+    ],
+)
+def test_ask_from_an_argument_a_file_or_a_pipe(
+    arguments: list[str], stdin: str, code: int, out: str, err: str, run: Run, dated: Path
+) -> None:
+    Path("question.txt").write_text(f"{QUESTION}\n")
+    found = run("ask", *arguments, stdin=stdin)
+    assert found[0] == code
+    assert re.fullmatch(out, found[1], re.S)
+    assert err in found[2] if err else not found[2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "stdin", "exit_code"), [("--json", QUESTION, 3), ("--jsonl", json.dumps({"question": QUESTION}), 0)]
+)
+def test_filter_holds_for_json_too(kind: str, stdin: str, exit_code: int, run: Run, dated: Path) -> None:
+    code, out, err = run("ask", kind, "--filter", "year=2024", stdin=stdin)
+    answer = json.loads(out)
+    assert (code, err, answer["abstained"]) == (exit_code, "", True)
+    assert [passage["title"] for passage in answer["passages"]] == ["Mars: Red Pruning"]
 
 
 def test_what_nothing_answers_exits_3_and_lists_the_nearest(run: Run, planets: Store) -> None:
