@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from bot.references import link
 from rag.errors import FootnoteError
 from rag.manifest import Manifest
 from rag.rebuild import Report, Survey
@@ -161,8 +162,8 @@ def sources_text(answer: Answer) -> str:
     lines = []
     for citation in answer.citations:
         lines.append(f"[{citation.marker}] {_heading(citation.paper)}")
-        link = citation.paper.url or next(iter(citation.paper.links), None)
-        lines += [f"    {link}"] if link else []
+        address = link(citation.paper)
+        lines += [f"    {address}"] if address else []
         if answer.mode == "write":
             lines += [f"    “{quote}”" for quote in citation.quotes]
             lines += [] if citation.supported else ["    (does not support every sentence that cites it)"]
@@ -176,8 +177,10 @@ def supported_text(answer: Answer) -> str:
 
 
 def notes_text(answer: Answer) -> str:
-    """What a reader should know besides the answer: that it was cut, what is unsupported, what was dropped."""
+    """What a reader should know besides the answer: how it ended early, what is unsupported, what was dropped."""
     notes = []
+    if answer.finish_reason == "stopped":
+        notes.append("Stopped.")
     if answer.finish_reason == "length":
         notes.append("The answer was cut at its longest length. Raise FOOTNOTE_MAX_TOKENS for longer ones.")
     notes += [f"Unsupported: “{claim.text}” ({claim.why})" for claim in answer.claims if not claim.supported]

@@ -50,7 +50,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], emb
 def dated(run: Run, write_dump: Callable[..., Path]) -> Path:
     """A store of the planets, one a year from 2022 on."""
     lines = [
-        json.dumps({"title": title, "abstract": abstract, "date": f"{year}-03-01"})
+        json.dumps({"title": title, "abstract": abstract, "date": f"{year}-03-01", "doi": f"10.1234/{year}"})
         for year, (title, abstract) in enumerate(PLANETS, 2022)
     ]
     assert run("rebuild", str(write_dump("\n".join(lines))))[0] == 0
@@ -177,7 +177,13 @@ SENTENCE = "It reaches 71.5% accuracy on the Tides benchmark [1]."
         (["--quiet", QUESTION], "", 0, rf"{re.escape(SENTENCE)}[^\n]*\n", ""),
         (["-q"], QUESTION, 0, rf"{re.escape(SENTENCE)}[^\n]*\n", ""),
         (["-q", "zyzzyva quokka?"], "", 3, r"The papers here do not answer this\.\n", ""),
-        (["--file", "question.txt"], "never read", 0, rf"{re.escape(SENTENCE)}.*\n\[1\] Mercury: .*", "No language"),
+        (
+            ["--file", "question.txt"],
+            "never read",
+            0,
+            r"It .*\n\[1\] Mercury.*\n    https://doi.org/10.1234/2022\n.*",
+            "No lang",
+        ),
         (["--file", "gone.txt"], "", 2, "", "Cannot read gone.txt: No such file or directory. Check the path."),
         (["--file", "question.txt", QUESTION], "", 2, "", "A question and a file were given. Leave one of them out."),
         (["--filter", "year>=2023", QUESTION], "", 0, r"It reaches 64.*\n\[1\] Venus: (?!.*Mercury: ).*", "No lang"),

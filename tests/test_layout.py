@@ -50,7 +50,8 @@ ORDER = [
     {"rag.rebuild", "rag.retrieve", "rag.reader", "rag.evidence", "rag.compose"},
     {"rag.refusal"},
     {"rag.answer", "rag.shelf", "rag.evaluate"},
-    {"bot.render", "bot.progress", "bot.records", "bot.references"},
+    {"bot.progress", "bot.records", "bot.references"},
+    {"bot.render"},
     {"bot.sessions", "bot.status", "bot.completion", "bot.report", "bot.models"},
     {"bot.queue", "bot.discord_app.parsing", "bot.discord_app.markdown", "bot.discord_app.split"}
     | {"bot.discord_app.watch", "bot.discord_app.logs", "bot.discord_app.library"},

@@ -466,3 +466,4 @@ def test_ctrl_c_ends_ask_with_what_came_and_its_code(environment: dict[str, str]
         terminal.send(CTRL_C)
         assert terminal.wait_for_end() == 130
         assert "[1] Mercury: A Small Model" in terminal.all
+        assert "stopped" in terminal.all.lower()

@@ -126,8 +126,8 @@ def test_a_long_title_is_cut_and_its_date_is_not() -> None:
 def test_sources_say_what_is_not_supported_and_what_else_is_near() -> None:
     shown = plain(lines_of(views.sources(ANSWER), 100))
     assert "    ✓ “The loss is $\\mathcal{L}_{x}^{*}$ on 水星.”" in shown
-    assert "✗ not supported: “It is <i>small</i>.” (nothing is cited)" in shown
-    assert "Also near:\n[2] 水星" in shown
+    assert "✗ not supported: “It is <i>small</i>.” (nothing is cited)\n\nAlso near:\n[2] 水星" in shown
+    assert not plain(lines_of(views.sources(replace(ANSWER, passages=())), 100)).endswith("\n")
     stopped = replace(ANSWER, text="", claims=(), citations=(), finish_reason="stopped")
     assert plain(lines_of(views.sources(stopped), 100)).startswith("The nearest papers:\n[1] 水星")
 

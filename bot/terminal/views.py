@@ -62,17 +62,20 @@ def sources(answer: Answer) -> Group:
         return Group(*parts)
     for citation in answer.citations:
         parts += [*source(citation, answer), Text()]
-    for claim in answer.claims:
-        if not claim.supported:
-            why = f" ({claim.why})" if claim.why else ""
-            parts.append(Text(f"✗ not supported: “{printable(claim.text)}”{printable(why)}", _BAD))
-    parts += [Text(printable(f"✗ dropped {dropped.text}: {dropped.why}"), _BAD) for dropped in answer.dropped]
+    wrong = [
+        f"✗ not supported: “{claim.text}”{f' ({claim.why})' if claim.why else ''}"
+        for claim in answer.claims
+        if not claim.supported
+    ]
+    wrong += [f"✗ dropped {dropped.text}: {dropped.why}" for dropped in answer.dropped]
+    if wrong:
+        parts += [*(Text(printable(line), _BAD) for line in wrong), Text()]
     cited = {citation.marker for citation in answer.citations}
     others = [(rank, found) for rank, found in enumerate(answer.passages, 1) if rank not in cited]
     if others:
         near = "Also near:" if cited else "The nearest papers:"
-        parts += [Text(near, DIM), *(_OneLine(found.paper, rank, DIM) for rank, found in others)]
-    return Group(*parts)
+        parts += [Text(near, DIM), *(_OneLine(found.paper, rank, DIM) for rank, found in others), Text()]
+    return Group(*parts[:-1])
 
 
 def source(citation: Citation, answer: Answer) -> Iterator[RenderableType]:
