@@ -12,9 +12,9 @@ from rag.types import Evidence, Logits, Reader, ScoredPaper
 
 # So many papers are read, of which the best are kept.
 READ = 8
-# So many at a time, some 160 ms on two cores: a stop waits no longer. Two at a time take as long in all where the cores
-# are free, and nearly twice as long where they are busy.
-_AT_ONCE = 4
+# So many at a time, some 80 ms on two cores: a stop waits no longer. With four, stops took 0.2 to 0.3 s. All eight take
+# as long either way on free cores; on busy ones, two at a time take nearly twice as long.
+_AT_ONCE = 2
 # A paper's score = its own + READER_WEIGHT times the log-sum-exp of its sentences' logits, which is worth no less
 # than LEAST_LOGIT. A sentence's = logit + these times the other two signals. On the dev questions of
 # training/evidence/questions the seven pairs of these that were tried put 81% to 84% of what was asked for into an

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from rag import evidence
 from rag.evidence import LEAST_LOGIT, READER_WEIGHT, anything, weigh
 from rag.retrieve import Retriever
 from rag.store import Store
@@ -56,10 +55,7 @@ def test_only_the_best_papers_are_kept(planets: Store, embedder: WordEmbedder) -
     assert {item.rank for item in weighed.evidence} == {1}
 
 
-def test_a_stop_ends_the_reading_and_keeps_what_was_read(
-    planets: Store, embedder: WordEmbedder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(evidence, "_AT_ONCE", 2)
+def test_a_stop_ends_the_reading_and_keeps_what_was_read(planets: Store, embedder: WordEmbedder) -> None:
     stop = threading.Event()
 
     class Stopped(Partial):
