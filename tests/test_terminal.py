@@ -97,6 +97,21 @@ def test_question_typed_while_loading_is_answered_with_sources_in_bold(chat: Cal
         assert bold == {"reaches", "accuracy", "Tides"}
 
 
+def test_stop_while_the_papers_load_gives_the_question_back(chat: Callable[..., Terminal]) -> None:
+    os.mkfifo("gate")  # the papers wait to be loaded until it is opened
+    program = PROGRAM.replace("settings: WordEmbedder()", "settings: open('gate').close() or WordEmbedder()")
+    with chat(program=program) as terminal:
+        terminal.wait_for("›")
+        terminal.ask(QUESTION)
+        waiting = re.compile(r"loading the papers … \d+ s")
+        terminal.wait_for(waiting.search)
+        terminal.send(CTRL_C)
+        assert not waiting.search(terminal.wait_for(f"\n\n  Stopped.\n\n› {QUESTION}"))
+        Path("gate").open("w").close()
+        terminal.send(ENTER)
+        at_prompt(terminal, "sentences supported")
+
+
 def test_follow_up_is_searched_with_what_was_said_before(chat: Callable[..., Terminal]) -> None:
     with chat() as terminal:
         terminal.wait_for("›")

@@ -170,31 +170,36 @@ class Output:
         def lines_now(text: str) -> "list[Text]":
             return answer_lines(text, self.width, verbatim=verbatim(), indent=self._indent)
 
+        def papers() -> "list[Text]":
+            return lines_of(nearest(found.passages), self.width, self._indent) if found else []
+
         def waiting() -> "list[Text]":
             seconds = time.monotonic() - began
             sign = _SPINNER[int(seconds * 5) % len(_SPINNER)]
-            doing = f"reading {len(found.passages)} papers" if found else loading()
-            line = Text(f"{sign} {doing} … {seconds:.0f} s", "dim")
-            return lines_of(nearest(found.passages) if found else Text(), self.width, self._indent) + lines_of(
-                line, self.width, self._indent
-            )
+            doing = f"reading {len(found.passages)} papers" if found else loading().removesuffix(" …")
+            return papers() + lines_of(Text(f"{sign} {doing} … {seconds:.0f} s", "dim"), self.width, self._indent)
 
         with live, silent_keys():
-            for event in events:
-                if isinstance(event, Answer):
-                    live.finish(lines_now(event.text))
-                    return event
-                if isinstance(event, Found):
-                    found = event
-                if isinstance(event, Wrote):
-                    written += event.text
-                now = time.monotonic()
-                if isinstance(event, Found) or now - drawn >= _SECONDS_BETWEEN_DRAWS:
-                    drawn = now
-                    if written.strip():
-                        live.draw(lines_now(written), _LIVE_LINES)
-                    else:
-                        live.draw(waiting())
+            try:
+                for event in events:
+                    if isinstance(event, Answer):
+                        live.finish(lines_now(event.text))
+                        return event
+                    if isinstance(event, Found):
+                        found = event
+                    if isinstance(event, Wrote):
+                        written += event.text
+                    now = time.monotonic()
+                    if isinstance(event, Found) or now - drawn >= _SECONDS_BETWEEN_DRAWS:
+                        drawn = now
+                        if written.strip():
+                            live.draw(lines_now(written), _LIVE_LINES)
+                        else:
+                            live.draw(waiting())
+            except Exception:
+                if not written.strip():
+                    live.finish(papers())  # nothing is waited for any more
+                raise
         raise AssertionError("a stream ends with its answer")
 
     @property
