@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 
 import numpy as np
 
@@ -28,6 +29,7 @@ _ASKS_FOR_PAPERS = re.compile(
     r"|\b(?:list|name|give me|show me) (?:all|every|the|some)\b",
     re.I,
 )
+_COMPARES = re.compile(r"\b(?:differ\w*|compar\w+|versus|vs|both|which (?:one|of))\b", re.I)
 
 
 def compose(question: str, evidence: Sequence[Evidence]) -> Cited:
@@ -36,13 +38,21 @@ def compose(question: str, evidence: Sequence[Evidence]) -> Cited:
 
 
 def choices(question: str, evidence: Sequence[Evidence], most: int) -> list[Evidence]:
-    """What an answer may be made of: the best sentences, or one of each paper, by rank, if papers are asked for."""
+    """What an answer may be made of: the best sentences.
+
+    If papers are asked for, one of each paper, by rank; if a comparison is, those of the best two papers by turns.
+    """
     best = max((item.paper_score for item in evidence), default=0.0)
     near = [item for item in evidence if item.paper_score >= best - PAPER_MARGIN and not gives_orders(item.sentence)]
-    if not asks_for_papers(question):
-        return list({(item.rank, item.sentence): item for item in near}.values())[:most]
-    first = {item.rank: item for item in reversed(near)}
-    return [first[rank] for rank in sorted(first)]
+    if asks_for_papers(question):
+        first = {item.rank: item for item in reversed(near)}
+        return [first[rank] for rank in sorted(first)]
+    distinct = list({(item.rank, item.sentence): item for item in near}.values())
+    ranks = sorted({item.rank for item in distinct})[:2]
+    if _COMPARES.search(question) and len(ranks) == 2:
+        one, other = ([item for item in distinct if item.rank == rank] for rank in ranks)
+        distinct = [item for pair in zip_longest(one, other) for item in pair if item]
+    return distinct[:most]
 
 
 def priors(evidence: Sequence[Evidence]) -> tuple[float, ...]:

@@ -99,7 +99,7 @@ class Evidence:
     logit: float
     """What the evidence model says of it; 0 is as likely as that nothing answers."""
     overlap: float
-    """Share of the query's words, weighed by rarity, that the sentence holds, 0 to 1."""
+    """Share of the query's words, weighed by rarity, that the sentence and its paper's title hold, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)

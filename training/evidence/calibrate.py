@@ -1,16 +1,18 @@
 """Fits the one decision of Footnote's refusals: how likely the evidence answers, from three signals.
 
-    python -m training.evidence.calibrate SET [MODEL]
+    python -m training.evidence.calibrate SET SEEDS [MODEL]
 
-SET is the folder that question_set.py wrote, of which dev.jsonl is fitted on; MODEL the folder of an evidence model,
-the one in models/ if left out. Prints the constants of rag/refusal.py, and for dev and test how many answerable
-questions are refused at the threshold and how many others are; writes MODEL/risk_coverage.json.
+SET is the folder that question_set.py wrote, SEEDS the papers that questions/seeds.jsonl is about; MODEL the folder of
+an evidence model, the one in models/ if left out. Fits on SET's dev.jsonl and questions/seeds.jsonl together. Prints
+the constants of rag/refusal.py, and for each part how many answerable questions are refused at the threshold and how
+many others are; writes MODEL/risk_coverage.json.
 """
 
 import argparse
 import contextlib
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +27,15 @@ from rag.rebuild import rebuild
 from rag.refusal import small_talk, why_unanswered
 from rag.retrieve import Retriever
 from rag.store import open_store
+from training.evidence.sources import QUESTIONS
 
 TOP_K = 5
 # So many of the answerable questions may be refused.
 _FALSE_REFUSALS = 0.05
 # How strongly the weights of standardized signals are held to nought (L2, on the mean loss).
 _RIDGE = 0.01
+_STEPS = [step / 20 for step in range(1, 20)]
+Row = tuple[dict[str, Any], Weighed]
 Floats = npt.NDArray[np.float64]
 
 
@@ -38,28 +43,23 @@ def main() -> None:
     """Fit from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("set", type=Path)
+    parser.add_argument("seeds", type=Path)
     parser.add_argument("model", type=Path, nargs="?", default=SHIPPED)
     arguments = parser.parse_args()
-    embedder, reader = SentenceEmbedder(), EvidenceReader(arguments.model)
-    with tempfile.TemporaryDirectory() as folder:
-        rebuild([arguments.set / "papers.jsonl"], Path(folder), embedder)
-        with contextlib.closing(open_store(Path(folder))) as store:
-            retriever = Retriever(store, embedder)
-            read = {
-                part: [
-                    (question, _weigh(question, retriever, reader))
-                    for question in map(json.loads, (arguments.set / f"{part}.jsonl").read_text().splitlines())
-                    if not small_talk(question["question"])
-                ]
-                for part in ("dev", "test")
-            }
-    signals, right = _table(read["dev"])
+    reader, papers = EvidenceReader(arguments.model), arguments.set / "papers.jsonl"
+    read = {
+        **_read(papers, [arguments.set / "dev.jsonl", arguments.set / "test.jsonl"], reader),
+        **_read(arguments.seeds, [QUESTIONS / "seeds.jsonl"], reader),
+    }
+    signals, right = _table([*read["dev"], *read["seeds"]])
     bias, weights = fit(signals, right)
     names = ("LOGIT", "COSINE", "OVERLAP")
     print(f"BIAS = {bias:.2f}", *(f"{name} = {weight:.2f}" for name, weight in zip(names, weights, strict=True)))
     odds = bias + signals @ weights
-    threshold = float(np.quantile(odds[right], _FALSE_REFUSALS))
-    print(f"LEAST_ANSWERABLE = {1 / (1 + np.exp(-threshold)):.2f}")
+    likely = 1 / (1 + np.exp(-odds))
+    least = max(step for step in _STEPS if np.mean(likely[right] < step) <= _FALSE_REFUSALS)
+    print(f"LEAST_ANSWERABLE = {least}")
+    threshold = np.log(least / (1 - least))
     curves = {}
     for part, rows in read.items():
         signals, right = _table(rows)
@@ -94,12 +94,29 @@ def risk_coverage(odds: Floats, right: npt.NDArray[np.bool_]) -> list[tuple[floa
     return [(round(float(c), 4), round(float(r), 4)) for c, r in zip(answered / len(order), risk, strict=True)]
 
 
+def _read(papers: Path, questions: Sequence[Path], reader: EvidenceReader) -> dict[str, list[Row]]:
+    """What was read for the questions of each file, but for small talk; by the file's name."""
+    embedder = SentenceEmbedder()
+    with tempfile.TemporaryDirectory() as folder:
+        rebuild([papers], Path(folder), embedder)
+        with contextlib.closing(open_store(Path(folder))) as store:
+            retriever = Retriever(store, embedder)
+            return {
+                path.stem: [
+                    (question, _weigh(question, retriever, reader))
+                    for question in map(json.loads, path.read_text(encoding="utf-8").splitlines())
+                    if not small_talk(question["question"])
+                ]
+                for path in questions
+            }
+
+
 def _weigh(question: dict[str, Any], retriever: Retriever, reader: EvidenceReader) -> Weighed:
     query = standalone_query(question["question"], question["history"])
     return weigh(query, retriever.search(query, READ), reader, retriever.store.lexical, TOP_K)
 
 
-def _table(rows: list[tuple[dict[str, Any], Weighed]]) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def _table(rows: Sequence[Row]) -> tuple[Floats, npt.NDArray[np.bool_]]:
     signals = np.array([(w.signals.logit, w.signals.cosine, w.signals.overlap) for _, w in rows])
     return signals, np.array([bool(question["gold_titles"]) for question, _ in rows])
 

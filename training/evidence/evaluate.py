@@ -23,7 +23,7 @@ import numpy as np
 from rag.dumps import read_dump
 from rag.dumps.files import find_dumps
 from rag.embed import SentenceEmbedder
-from rag.evidence import OVERLAP_WEIGHT, PAPER_WEIGHT, READ, READER_WEIGHT, anything, share
+from rag.evidence import PAPER_WEIGHT, READ, READER_WEIGHT, anything, share
 from rag.lexical import words
 from rag.manifest import Embedding
 from rag.passages import dense_text
@@ -39,7 +39,7 @@ from training.evidence.train import auroc
 TOP_K = 5
 # Around what rag/evidence.py has.
 READER_WEIGHTS = (0.0, 0.02, 0.04, 0.06, 0.1)
-OVERLAP_WEIGHTS, PAPER_WEIGHTS = (0.0, 1.5, 3.0, 6.0), (5.0, 10.0, 20.0)
+PAPER_WEIGHTS = (5.0, 10.0, 20.0, 40.0)
 # What the product had before: cosine of query and "title, sentence" + these times the other signals.
 _MIX_OVERLAP, _MIX_PAPER = 0.5, 0.5
 _SEED = 1
@@ -104,12 +104,11 @@ def report(
         print(f"{f'retrieval + {weight} reader{used}':34} {_papers_found(asked, read, weight)}")
     print(f"{'sentences':34} first / in three / in four")
     print(f"{'mix of cosine, words and paper':34} {_sentences_found(asked, [_mixed(r) for r in read])}")
-    print(f"{'model alone':34} {_sentences_found(asked, [_summed(r, 0, 0) for r in read])}")
-    for overlap in OVERLAP_WEIGHTS:
-        for paper in PAPER_WEIGHTS:
-            used = " (used)" if (overlap, paper) == (OVERLAP_WEIGHT, PAPER_WEIGHT) else ""
-            scored = [_summed(r, overlap, paper) for r in read]
-            print(f"{f'logit + {overlap} overlap + {paper} paper{used}':34} {_sentences_found(asked, scored)}")
+    print(f"{'model alone':34} {_sentences_found(asked, [_summed(r, 0) for r in read])}")
+    for paper in PAPER_WEIGHTS:
+        used = " (used)" if paper == PAPER_WEIGHT else ""
+        scored = [_summed(r, paper) for r in read]
+        print(f"{f'logit + {paper} paper{used}':34} {_sentences_found(asked, scored)}")
     can = np.array([bool(question.right) for question in asked])
     if can.all():
         return
@@ -181,14 +180,15 @@ def _mixed(r: Read) -> list[tuple[float, str, str]]:
     ]
 
 
-def _summed(r: Read, overlap_weight: float, paper_weight: float) -> list[tuple[float, str, str]]:
-    """As `rag.evidence.weigh` scores them at these weights, of the papers that retrieval has first."""
+def _summed(r: Read, paper_weight: float) -> list[tuple[float, str, str]]:
+    """As `rag.evidence.weigh` scores them at this weight, of the papers that retrieval has first."""
     scored = []
-    for hit, row, logits, overlaps in list(zip(r.hits, r.cut, r.logits, r.overlaps, strict=True))[:TOP_K]:
+    for hit, row, logits in list(zip(r.hits, r.cut, r.logits, strict=True))[:TOP_K]:
         paper = hit.score + READER_WEIGHT * anything(logits)
-        for text, logit, overlap in zip(row, logits, overlaps, strict=True):
-            score = float(logit) + overlap_weight * float(overlap) + paper_weight * paper
-            scored.append((score, hit.paper.paper_id, text))
+        scored += [
+            (float(logit) + paper_weight * paper, hit.paper.paper_id, text)
+            for text, logit in zip(row, logits, strict=True)
+        ]
     return scored
 
 
