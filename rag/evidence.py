@@ -44,8 +44,6 @@ class Signals:
     """Log-sum-exp of the logits of all sentences: above 0 the evidence model thinks that one answers."""
     cosine: float
     """The highest of the query and a paper, -1 to 1."""
-    overlap: float
-    """Of the sentence that has the highest logit."""
 
 
 def weigh(
@@ -61,7 +59,7 @@ def weigh(
     Once `stop` is set no more papers are read; those that were not have no sentences.
     """
     if not found:
-        return Weighed((), (), Signals(LEAST_LOGIT, 0.0, 0.0))
+        return Weighed((), (), Signals(LEAST_LOGIT, 0.0))
     rarity = {word: lexical.idf(word) for word in words(query)}
     cut = [_candidates(hit.paper, rarity) for hit in found]
     passages = [(hit.paper.title, [s for s, _ in c]) for hit, c in zip(found, cut, strict=True)]
@@ -83,11 +81,7 @@ def weigh(
         for rank, row in enumerate(order, 1)
         for (sentence, overlap), logit in zip(cut[row], read[row], strict=True)
     ]  # fmt: skip
-    signals = Signals(
-        anything(np.concatenate([read[row] for row in order])),
-        max(found[row].cosine for row in order),
-        max(evidence, key=lambda item: item.logit).overlap if evidence else 0.0,
-    )
+    signals = Signals(anything(np.concatenate([read[row] for row in order])), max(found[row].cosine for row in order))
     ranked = tuple(sorted(evidence, key=lambda item: -item.score))
     return Weighed(tuple(scored[row] for row in order), ranked, signals)
 

@@ -1,6 +1,6 @@
 """A question + what was read for it -> whether to answer, and what to say instead (pure). Refusing costs no tokens.
 
-One decision: a probability from three signals against a threshold. The probability is fitted by
+One decision: a probability from two signals against a threshold. The probability is fitted by
 training/evidence/calibrate.py on the dev questions and those on the seeds in training/evidence/questions; the
 risk-coverage curve lies beside the evidence model.
 """
@@ -15,9 +15,9 @@ from rag.lexical import words
 from rag.types import ScoredPaper
 
 # Log-odds that the evidence answers = BIAS + these times the signals.
-BIAS, LOGIT, COSINE, OVERLAP = -2.72, 0.39, 9.31, 2.57
+BIAS, LOGIT, COSINE = -0.57, 0.45, 6.37
 # The highest, in steps of 0.05, at which no more than 5% of the answerable ones among them are refused.
-LEAST_ANSWERABLE = 0.55
+LEAST_ANSWERABLE = 0.6
 # Who asks for papers is shown the nearest of them: it takes less to be of use, and no claim is made. Set, not
 # fitted.
 LEAST_TO_LIST = 0.3
@@ -45,8 +45,7 @@ def small_talk(question: str) -> bool:
 
 def answerable(signals: Signals) -> float:
     """The probability, 0 to 1, that the sentences read answer the question."""
-    odds = BIAS + LOGIT * signals.logit + COSINE * signals.cosine + OVERLAP * signals.overlap
-    return 1 / (1 + math.exp(-odds))
+    return 1 / (1 + math.exp(-(BIAS + LOGIT * signals.logit + COSINE * signals.cosine)))
 
 
 def why_unanswered(query: str, weighed: Weighed) -> str | None:

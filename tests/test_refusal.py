@@ -10,14 +10,14 @@ ZIGMA = Paper("1", "ZigMa: A Zigzag Mamba", "ZigMa is a diffusion model. It is f
 HIT = ScoredPaper(ZIGMA, 1.0, 0.6, 1, 1)
 
 
-def weighed(logit: float, cosine: float = 0.6, overlap: float = 0.9) -> Weighed:
-    item = Evidence(1, ZIGMA, 1.0, "It is fast on FacesHQ.", 1.0, logit, overlap)
-    return Weighed((HIT,), (item,), Signals(logit, cosine, overlap))
+def weighed(logit: float, cosine: float = 0.6) -> Weighed:
+    item = Evidence(1, ZIGMA, 1.0, "It is fast on FacesHQ.", 1.0, logit, 0.5)
+    return Weighed((HIT,), (item,), Signals(logit, cosine))
 
 
-@pytest.mark.parametrize("signal", ["logit", "cosine", "overlap"])
+@pytest.mark.parametrize("signal", ["logit", "cosine"])
 def test_more_of_any_signal_makes_an_answer_likelier(signal: str) -> None:
-    low = {"logit": -2.0, "cosine": 0.3, "overlap": 0.3}
+    low = {"logit": -2.0, "cosine": 0.3}
     assert 0 < answerable(Signals(**low)) < answerable(Signals(**(low | {signal: low[signal] + 0.3}))) < 1
 
 
@@ -26,21 +26,21 @@ def test_what_is_answered_has_no_reason() -> None:
 
 
 def test_a_near_miss_names_what_is_missing_and_the_closest_paper() -> None:
-    reason = why_unanswered("What FID has ZigMa on FacesHQ?", weighed(-8.0, 0.3, 0.3))
+    reason = why_unanswered("What FID has ZigMa on FacesHQ?", weighed(-8.0, 0.3))
     assert reason == "The nearest papers do not mention “FID”. “ZigMa: A Zigzag Mamba” comes closest."
 
 
 def test_where_every_word_is_mentioned_no_sentence_tells_it() -> None:
-    reason = why_unanswered("Is ZigMa fast?", weighed(-8.0, 0.3, 0.3))
+    reason = why_unanswered("Is ZigMa fast?", weighed(-8.0, 0.3))
     assert reason == "“ZigMa: A Zigzag Mamba” comes closest, but no sentence of its abstract tells that."
 
 
 def test_another_topic_is_said_to_be_one() -> None:
-    assert why_unanswered("How do I bake bread?", weighed(-8.0, 0.1, 0.0)) == "No paper on this shelf is about that."
+    assert why_unanswered("How do I bake bread?", weighed(-8.0, 0.1)) == "No paper on this shelf is about that."
 
 
 def test_without_papers_there_is_nothing_to_answer_from() -> None:
-    assert why_unanswered("Why?", Weighed((), (), Signals(0, 0, 0))) == "There are no papers to answer from."
+    assert why_unanswered("Why?", Weighed((), (), Signals(0, 0))) == "There are no papers to answer from."
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
-"""Fits the one decision of Footnote's refusals: how likely the evidence answers, from three signals.
+"""Fits the one decision of Footnote's refusals: how likely the evidence answers, from two signals.
 
     python -m training.evidence.calibrate SET SEEDS [MODEL]
 
 SET is the folder that question_set.py wrote, SEEDS the papers that questions/seeds.jsonl is about; MODEL the folder of
-an evidence model, the one in models/ if left out. Fits on SET's dev.jsonl and questions/seeds.jsonl together. Prints
-the constants of rag/refusal.py, and for each part how many answerable questions are refused at the threshold and how
-many others are; writes MODEL/risk_coverage.json.
+an evidence model, the one in models/ if left out. Fits on SET's dev.jsonl and questions/seeds.jsonl together, and
+measures on test.jsonl and on hard.jsonl too, which has near misses in the abstracts' own words, and answerable
+questions in others, made to be hard to tell apart. Prints the constants of rag/refusal.py, and for each part how many
+answerable questions are refused and how many others are; writes MODEL/risk_coverage.json.
 """
 
 import argparse
@@ -19,12 +20,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rag.compose import asks_for_papers
 from rag.embed import SentenceEmbedder
 from rag.evidence import READ, Weighed, weigh
 from rag.query import standalone_query
 from rag.reader import SHIPPED, EvidenceReader
 from rag.rebuild import rebuild
-from rag.refusal import small_talk, why_unanswered
+from rag.refusal import LEAST_TO_LIST, small_talk, why_unanswered
 from rag.retrieve import Retriever
 from rag.store import open_store
 from training.evidence.sources import QUESTIONS
@@ -49,25 +51,24 @@ def main() -> None:
     reader, papers = EvidenceReader(arguments.model), arguments.set / "papers.jsonl"
     read = {
         **_read(papers, [arguments.set / "dev.jsonl", arguments.set / "test.jsonl"], reader),
-        **_read(arguments.seeds, [QUESTIONS / "seeds.jsonl"], reader),
+        **_read(arguments.seeds, [QUESTIONS / "seeds.jsonl", QUESTIONS / "hard.jsonl"], reader),
     }
-    signals, right = _table([*read["dev"], *read["seeds"]])
+    fitted_on = [*read["dev"], *read["seeds"]]
+    signals, right = _table(fitted_on)
     bias, weights = fit(signals, right)
-    names = ("LOGIT", "COSINE", "OVERLAP")
+    names = ("LOGIT", "COSINE")
     print(f"BIAS = {bias:.2f}", *(f"{name} = {weight:.2f}" for name, weight in zip(names, weights, strict=True)))
     odds = bias + signals @ weights
-    likely = 1 / (1 + np.exp(-odds))
-    least = max(step for step in _STEPS if np.mean(likely[right] < step) <= _FALSE_REFUSALS)
-    print(f"LEAST_ANSWERABLE = {least}")
-    threshold = np.log(least / (1 - least))
+    likely = 1 / (1 + np.exp(-odds[right]))
+    listed = np.array([asks_for_papers(question["question"]) for question, _ in fitted_on])[right]
+    refused = {step: np.mean(likely < np.where(listed, LEAST_TO_LIST, step)) for step in _STEPS}
+    print(f"LEAST_ANSWERABLE = {max(step for step in _STEPS if refused[step] <= _FALSE_REFUSALS)}")
     curves = {}
     for part, rows in read.items():
         signals, right = _table(rows)
-        kept = bias + signals @ weights >= threshold
-        now = np.array([why_unanswered(question["question"], weighed) is None for question, weighed in rows])
-        for label, answered in (("fitted", kept), ("as rag/refusal.py has it", now)):
-            print(f"{part}, {label}: {np.mean(~answered[right]):.3f} of {right.sum()} answerable refused, "
-                  f"{np.mean(~answered[~right]):.3f} of {(~right).sum()} others")  # fmt: skip
+        answered = np.array([why_unanswered(question["question"], weighed) is None for question, weighed in rows])
+        print(f"{part}, as rag/refusal.py has it: {np.mean(~answered[right]):.3f} of {right.sum()} answerable refused, "
+              f"{np.mean(~answered[~right]):.3f} of {(~right).sum()} others")  # fmt: skip
         curves[part] = risk_coverage(bias + signals @ weights, right)
     path = arguments.model / "risk_coverage.json"
     path.write_text(json.dumps(curves) + "\n", encoding="utf-8")
@@ -117,7 +118,7 @@ def _weigh(question: dict[str, Any], retriever: Retriever, reader: EvidenceReade
 
 
 def _table(rows: Sequence[Row]) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    signals = np.array([(w.signals.logit, w.signals.cosine, w.signals.overlap) for _, w in rows])
+    signals = np.array([(w.signals.logit, w.signals.cosine) for _, w in rows])
     return signals, np.array([bool(question["gold_titles"]) for question, _ in rows])
 
 
