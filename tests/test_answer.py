@@ -11,13 +11,14 @@ import pytest
 
 from rag.answer import Answerer, Checked, Found, Wrote
 from rag.cite import cite
+from rag.compose import choices
 from rag.errors import QuestionError
 from rag.generate import LlamaGenerator
 from rag.prompt import refusal
 from rag.rebuild import rebuild
 from rag.retrieve import Retriever
 from rag.store import Store, open_store
-from rag.types import Answer, Choices, Chosen, FinishReason, Message
+from rag.types import Answer, Choices, Chosen, Evidence, FinishReason, Message, Paper
 from tests.conftest import WordEmbedder, WordReader
 from tests.gguf_models import write_gguf
 
@@ -99,6 +100,18 @@ def test_who_asks_for_papers_gets_their_titles(evidence: Answerer) -> None:
     assert [int(re.findall(r"\[(\d+)\]", line)[0]) for line in lines] == sorted(
         citation.marker for citation in answer.citations
     )
+
+
+def test_a_comparison_takes_from_both_papers_by_turns() -> None:
+    def sentence(rank: int, number: int) -> Evidence:
+        paper = Paper(str(rank), f"Paper {rank}", "")
+        return Evidence(rank, paper, 1.0, f"Sentence {number}.", 9.0 - rank - number / 9, 0.0, 0.0)
+
+    evidence = [sentence(rank, number) for rank in (1, 2, 3) for number in range(4)]
+    ranks = [item.rank for item in choices("How do Mercury and Venus differ?", evidence, 5)]
+    assert ranks == [1, 2, 1, 2, 1]
+    assert [item.rank for item in choices("How fast is Mercury?", evidence, 5)] == [1, 1, 1, 1, 2]
+    assert [item.rank for item in choices("How do they differ?", evidence[:3], 5)] == [1, 1, 1]
 
 
 def test_question_far_from_every_paper_is_refused_with_the_nearest(evidence: Answerer) -> None:
