@@ -7,6 +7,7 @@ there, and on nothing that is forced.
 `text`: an abstract and nothing else, every token of it.
 """
 
+import contextlib
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from tokenizers import Tokenizer
 
 from rag.compose import MOST_SENTENCES, SCORE_WEIGHT, STOPPING, line, priors
+from rag.errors import QuestionError
 from rag.prompt import build_prompt, refusal
 from rag.trie import Walk
 from rag.types import Evidence, Paper
@@ -96,16 +98,19 @@ def sequences(
     `shares` is what part is to be of `write` and of `text`; the rest is of `quote`.
     """
     rng = random.Random(f"{seed} {step}")
-    for _ in range(size):
+    left = size
+    while left:
         example, kind = rng.choice(examples), rng.random()
         while not any(p.right for p in example.passages) and rng.random() > _KEPT:
             example = rng.choice(examples)
-        if kind < shares[0]:
-            yield write_example(example, tokenizer, rng, room)
-        elif kind < sum(shares):
-            yield text_example(" ".join(example.passages[0].sentences), tokenizer, room)
-        else:
-            yield quote_example(example, tokenizer, rng, room)
+        with contextlib.suppress(QuestionError):  # too long for the room: another is drawn
+            if kind < shares[0]:
+                yield write_example(example, tokenizer, rng, room)
+            elif kind < sum(shares):
+                yield text_example(" ".join(example.passages[0].sentences), tokenizer, room)
+            else:
+                yield quote_example(example, tokenizer, rng, room)
+            left -= 1
 
 
 def _evidence(example: Example, rng: random.Random) -> tuple[list[Evidence], frozenset[str]]:

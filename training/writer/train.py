@@ -118,14 +118,11 @@ def validate(
     model: Decoder, tokenizer: Tokenizer, examples: Sequence[Example], settings: Settings, device: str
 ) -> dict[str, float]:
     """Loss, and share of the decisions that are right, on held-out questions in `quote` mode."""
-    rng = random.Random(settings.seed)
-    chosen = rng.sample(examples, min(_VALIDATED, len(examples)))
+    made = list(sequences(examples, tokenizer, 0, _VALIDATED, settings.seed, (0.0, 0.0), settings.longest))
     losses, right, count = 0.0, 0, 0
-    for start in range(0, len(chosen), settings.questions):
-        batch = chosen[start : start + settings.questions]
-        made = [quote_example(example, tokenizer, rng, settings.longest) for example in batch]
+    for start in range(0, len(made), settings.questions):
         with torch.inference_mode():
-            logits, aims = _decisions(model, made, device)
+            logits, aims = _decisions(model, made[start : start + settings.questions], device)
         losses += F.cross_entropy(logits, aims, reduction="sum").item()
         right += int((logits.argmax(-1) == aims).sum())
         count += len(aims)
