@@ -204,7 +204,7 @@ def _rebuild(arguments: argparse.Namespace) -> int:
 
 
 def _ask(arguments: argparse.Namespace) -> int:
-    from bot.render import NO_MODEL, answer_json
+    from bot.render import NO_MODEL, TINY_MODEL, answer_json
     from bot.terminal.screen import Output, stop_on_interrupt
     from rag.query import read_question
 
@@ -222,7 +222,9 @@ def _ask(arguments: argparse.Namespace) -> int:
             output = Output()
             answer = output.play(answerer.stream(question, stop=stop), lambda: answerer.generator is None)
             output.show_below(answer)
-            _note(NO_MODEL if answer.mode == "evidence" and not answer.abstained else "")
+            model = answerer.generator
+            about = NO_MODEL if model is None else TINY_MODEL if model.is_tiny else ""
+            _note("" if answer.abstained else about)
     if answer.finish_reason == "stopped":
         return INTERRUPTED
     return UNANSWERED if answer.abstained else ANSWERED

@@ -102,10 +102,12 @@ def _language_model(settings: Settings, load_generator: Callable[[], LlamaGenera
             "language model", "note", "none: answers are the papers' own sentences.", "Set FOOTNOTE_MODEL to a GGUF."
         )
         return
-    size, sha256 = generator.path.stat().st_size, model_sha256(generator.path)
+    size, sha256 = generator.path.stat().st_size, generator.sha256 or model_sha256(generator.path)
+    larger = "It is tiny and only orders the papers' sentences. Larger ones: footnote models list"
     yield Check(
-        "language model", "ok",
+        "language model", "note" if generator.is_tiny else "ok",
         f"{generator.path}, {size / 2**20:,.0f} MiB, sha256 {sha256[:12]}, context {generator.n_ctx}.",
+        larger if generator.is_tiny else "",
     )  # fmt: skip
     offload = generator.offload
     generator.close()

@@ -19,6 +19,7 @@ NO_MODEL = (
     "No language model is in use: these are the best sentences of the papers, verbatim. "
     "Set FOOTNOTE_MODEL to a GGUF for written answers."
 )
+TINY_MODEL = "A tiny model chose these sentences. For answers in a model's own words: footnote models list"
 _NEAREST_SHOWN = 3
 _FIRST_SHOWN = 3
 _MOST_PLACES = 20
@@ -62,6 +63,7 @@ def answer_json(answer: Answer, id_: object = None) -> Json:
         ],
         "mode": answer.mode,
         "model": answer.model,
+        "model_sha256": answer.model_sha256,
         "generation": answer.generation,
         "finish_reason": answer.finish_reason,
         "timings": _rounded(answer.timings),

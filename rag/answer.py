@@ -155,6 +155,7 @@ class Answerer:
             answerable=answerable(weighed.signals),
             mode=self.generator.mode if self.generator else "evidence",
             model=self.generator.name if self.generator else None,
+            model_sha256=self.generator.sha256 if self.generator else None,
             generation=self.retriever.store.manifest.generation,
             finish_reason=finish,
             timings=clock.timings(retrieve_ms, evidence_ms),

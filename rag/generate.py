@@ -34,6 +34,10 @@ SMALLEST_CONTEXT = 512
 # numbers and cite in prose of their own have 3 to 4 billion (Qwen3-4B, granite-4 micro); of those around a
 # billion, what is written is too often not in the passages, and verification would mark half of it.
 WRITES_FREELY = 2_000_000_000
+# Models with fewer parameters, such as the one that ships, do little more than order the evidence.
+_TINY = 100_000_000
+# Larger files take too long to hash at each start.
+_HASHED = 200 * 2**20
 # With a temperature above 0 the token is drawn from the likeliest ones only.
 _TOP_K = 40
 _MEND_MODEL = "Set FOOTNOTE_MODEL to another GGUF, or to none for answers without a model."
@@ -80,6 +84,7 @@ class LlamaGenerator:
         _check_file(path)
         self.path = path
         self.name = path.stem
+        self.sha256 = model_sha256(path) if path.stat().st_size <= _HASHED else None
         self.temperature = temperature
         self.seed = seed
         self._batch = batch
@@ -117,6 +122,7 @@ class LlamaGenerator:
             )
         self.parameters = int(llama_cpp.llama_model_n_params(self._llama.model))
         self.mode: Literal["write", "quote"] = mode_of(self.parameters) if mode == "auto" else mode
+        self.is_tiny = self.parameters < _TINY
         self._stop = threading.Event()
         self._abort = llama_cpp.ggml_abort_callback(lambda _: self._stop.is_set())
         self.vocabulary = self._read_vocabulary()

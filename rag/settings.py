@@ -172,5 +172,5 @@ def _is_loopback(host: str) -> bool:
 
 
 def _bundled_model() -> Path | None:
-    """The GGUF in `models/`, if one is shipped."""
-    return next(iter(sorted((Path(__file__).parent.parent / "models").glob("*.gguf"))), None)
+    """The GGUF that ships with Footnote, if there is one."""
+    return next((Path(__file__).parent.parent / "models" / "writer").glob("*.gguf"), None)

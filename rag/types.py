@@ -213,6 +213,8 @@ class Answer:
     generation: str
     finish_reason: FinishReason
     timings: Timings
+    model_sha256: str | None = None
+    """Of the model's weights; None if unknown."""
 
 
 class Embedder(Protocol):
@@ -249,6 +251,14 @@ class Generator(Protocol):
 
     @property
     def name(self) -> str: ...
+    @property
+    def sha256(self) -> str | None:
+        """Of its weights, if that is known."""
+
+    @property
+    def is_tiny(self) -> bool:
+        """Whether it does little more than order the evidence."""
+
     @property
     def n_ctx(self) -> int: ...
     @property

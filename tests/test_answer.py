@@ -27,6 +27,8 @@ class Scripted:
     """A generator that writes what a test says, a character a token."""
 
     name = "scripted"
+    sha256: str | None = None
+    is_tiny = False
     n_ctx = 4096
     mode: Literal["write", "quote"] = "write"
 

@@ -1,5 +1,6 @@
 """The commands: what they print where, the JSON contract, and an exit code for everything that can go wrong."""
 
+import hashlib
 import io
 import json
 import os
@@ -158,8 +159,10 @@ def test_ask_through_llama_cpp(
     answer = json.loads(out)
     assert code == 0
     assert (answer["mode"], answer["model"]) == (mode, "noise")
+    assert answer["model_sha256"] == hashlib.sha256(tiny_gguf.read_bytes()).hexdigest()
     assert answer["timings"]["tokens"] > 0
-    code, out, _ = run("ask", QUESTION, "--model", str(tiny_gguf))
+    code, out, err = run("ask", QUESTION, "--model", str(tiny_gguf))
+    assert "A tiny model" in err
     assert code == 0
     assert re.search(r"\d of \d+ sentences? supported\.", out)
 

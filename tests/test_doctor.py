@@ -38,6 +38,7 @@ def test_all_is_well(planets: Store, tiny_gguf: Path, capsys: pytest.CaptureFixt
     assert code == 0
     assert checks["store"]["found"] == f"store: 3 papers, {planets.manifest.generation}."
     assert re.search(r"noise\.gguf, 0 MiB, sha256 [0-9a-f]{12}, context 4096\.", checks["language model"]["found"])
+    assert "footnote models list" in checks["language model"]["mend"]
     assert checks["GPU layers"]["found"].endswith("run on a GPU (asked for all).")
     assert checks["embedding model"]["found"] == "words, sha256 000000000000, 64 dimensions."
     sha256 = hashlib.sha256((SHIPPED / "model.safetensors").read_bytes()).hexdigest()
