@@ -7,11 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer
 
+from rag.answer import Answerer
+from rag.evaluate import Asked, outcome
 from rag.generate import LlamaGenerator
 from rag.prompt import build_prompt, refusal
+from rag.retrieve import Retriever
+from rag.store import Store
 from rag.types import Choices, Message
+from tests.conftest import PLANETS, WordEmbedder, WordReader
 from training.evidence.data import Candidate, Example, read_examples, write_examples
 
 STEAM, TRADE = Candidate("Steam", ("Watt built.",)), Candidate("Trade", ("It grew.",))
@@ -70,9 +74,11 @@ def test_examples_are_the_products_prompt_and_learn_its_decisions_only() -> None
 
 
 @pytest.mark.slow
-def test_trained_interrupted_exported_and_answering(examples: Path, tmp_path: Path) -> None:
-    from training.writer.model import SHAPES, Decoder
-    from training.writer.train import Settings, train, validate
+def test_trained_interrupted_exported_answering_and_reported(
+    examples: Path, tmp_path: Path, planets: Store, embedder: WordEmbedder
+) -> None:
+    from training.writer.results import page
+    from training.writer.train import Settings, train
 
     settings = Settings(steps=40, size="tiny", questions=4, longest=2000, learning_rate=3e-3)
     asked = iter([False] * 20 + [True] * 99)
@@ -83,11 +89,9 @@ def test_trained_interrupted_exported_and_answering(examples: Path, tmp_path: Pa
         [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
         for name in ("run", "whole")
     ]
-    tokenizer = Tokenizer.from_file(str(tmp_path / "whole" / "tokenizer.json"))
     losses = [[row["loss"] for row in log if "loss" in row] for log in logs]
     assert losses[0][-1] == pytest.approx(losses[1][-1], abs=1e-3), "it goes on as if it had not been interrupted"
-    untrained = validate(Decoder(SHAPES["tiny"]), tokenizer, read_examples(examples / "valid.jsonl"), settings, "cpu")
-    assert logs[1][-2]["valid"]["loss"] < 0.9 * untrained["loss"]
+    assert logs[1][-2]["valid"]["loss"] < 0.9 * logs[1][0]["valid"]["loss"]
     assert logs[1][-1]["greedy_tokens_agree"]
     assert logs[1][-1]["gguf_difference"] < 0.02
     for name in ("writer-f16.gguf", "writer-q8_0.gguf"):
@@ -101,6 +105,15 @@ def test_trained_interrupted_exported_and_answering(examples: Path, tmp_path: Pa
             )
         )  # fmt: skip
         assert chosen
+        known = Asked("1", "What accuracy does Mercury reach?", (), "fact", (PLANETS[0][0],), (), (("71.5",),))
+        retriever = Retriever(planets, embedder)
+        answers = [
+            Answerer(retriever, model, 3, reader=WordReader()).answer(known.question) for model in (None, generator)
+        ]
+        without, quoting = ([outcome(known, answer)] for answer in answers)
+        shown = page(logs[1], {"no model": without, "quote": quoting, "write": quoting})
+        assert f"1 answerable questions were answered, in {len(answers[1].claims)}.0 sentences each" in shown
+        assert f"**{known.question}**\n\n{answers[1].text}" in shown
         generator.close()
 
 

@@ -64,6 +64,8 @@ def train(
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.95), weight_decay=settings.weight_decay)
     checkpoint = run / "checkpoint.pt"
     step, before = load_checkpoint(checkpoint, model, optimizer, settings)
+    if step == 0:
+        log(run, step=0, valid=validate(model, tokenizer, held_out, settings, device))
     started, recent = time.monotonic(), [0.0]
 
     def seconds() -> float:
