@@ -223,8 +223,9 @@ def _ask(arguments: argparse.Namespace) -> int:
             answer = output.play(answerer.stream(question, stop=stop), lambda: answerer.generator is None)
             output.show_below(answer)
             model = answerer.generator
-            about = NO_MODEL if model is None else TINY_MODEL if model.is_tiny else ""
-            _note("" if answer.abstained else about)
+            chosen = model is not None and model.is_tiny and answer.mode == "quote"
+            about = NO_MODEL if model is None else TINY_MODEL if chosen else ""
+            _note("" if answer.abstained or not answer.text else about)
     if answer.finish_reason == "stopped":
         return INTERRUPTED
     return UNANSWERED if answer.abstained else ANSWERED

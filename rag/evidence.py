@@ -54,7 +54,7 @@ def weigh(
     top_k: int,
     stop: threading.Event | None = None,
 ) -> Weighed:
-    """Read the papers found, rank them anew and keep the `top_k` best. About 30 ms a paper on two cores.
+    """Read the papers found, rank them anew and keep the `top_k` best. About 40 ms a paper on two cores.
 
     Once `stop` is set no more papers are read; those that were not have no sentences.
     """

@@ -16,7 +16,7 @@ from rag.types import ScoredPaper
 
 # Log-odds that the evidence answers = BIAS + these times the signals.
 BIAS, LOGIT, COSINE = -0.57, 0.45, 6.37
-# The highest, in steps of 0.05, at which no more than 5% of the answerable ones among them are refused.
+# The highest, in steps of 0.05, at which no more than 5% of the answerable ones of those are refused.
 LEAST_ANSWERABLE = 0.6
 # Who asks for papers is shown the nearest of them: it takes less to be of use, and no claim is made. Set, not
 # fitted.

@@ -173,4 +173,4 @@ def _is_loopback(host: str) -> bool:
 
 def _bundled_model() -> Path | None:
     """The GGUF that ships with Footnote, if there is one."""
-    return next((Path(__file__).parent.parent / "models" / "writer").glob("*.gguf"), None)
+    return next(iter(sorted((Path(__file__).parent.parent / "models" / "writer").glob("*.gguf"))), None)

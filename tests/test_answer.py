@@ -114,6 +114,8 @@ def test_a_comparison_takes_from_both_papers_by_turns() -> None:
     assert ranks == [1, 2, 1, 2, 1]
     assert [item.rank for item in choices("How fast is Mercury?", evidence, 5)] == [1, 1, 1, 1, 2]
     assert [item.rank for item in choices("How do they differ?", evidence[:3], 5)] == [1, 1, 1]
+    for other in ("Is it differentiable?", "What is the differential?", "How fast is it compared with dense models?"):
+        assert [item.rank for item in choices(other, evidence, 5)] == [1, 1, 1, 1, 2]
 
 
 def test_question_far_from_every_paper_is_refused_with_the_nearest(evidence: Answerer) -> None:

@@ -407,7 +407,8 @@ def test_what_was_trained_is_read_by_the_product(tiny_bert: Path, few_examples: 
     [window], _, [last] = windows(tokenizer, "who sold a?", passages)
     with torch.inference_mode():
         again = [*score(model.eval(), [window], 64), *score(model, [last], 64)]
-    assert np.concatenate(logits).tolist() == pytest.approx([value.item() for value in again], rel=1e-4)
+    # The product computes in bfloat16 where the processor can.
+    assert np.concatenate(logits).tolist() == pytest.approx([value.item() for value in again], rel=2e-2)
     card = (folder / "README.md").read_text()
     assert "python -m this" in card
     assert "| squad |" in card

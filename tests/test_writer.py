@@ -112,7 +112,7 @@ def test_trained_interrupted_exported_answering_and_reported(
         ]
         without, quoting = ([outcome(known, answer)] for answer in answers)
         shown = page(logs[1], {"no model": without, "quote": quoting, "write": quoting})
-        assert f"1 answerable questions were answered, in {len(answers[1].claims)}.0 sentences each" in shown
+        assert f"Of the answerable questions 1 were answered, in {len(answers[1].claims)}.0 sentences each" in shown
         assert f"**{known.question}**\n\n{answers[1].text}" in shown
         generator.close()
 

@@ -60,13 +60,13 @@ def main() -> None:
     print(f"BIAS = {bias:.2f}", *(f"{name} = {weight:.2f}" for name, weight in zip(names, weights, strict=True)))
     odds = bias + signals @ weights
     likely = 1 / (1 + np.exp(-odds[right]))
-    listed = np.array([asks_for_papers(question["question"]) for question, _ in fitted_on])[right]
+    listed = np.array([asks_for_papers(_query(question)) for question, _ in fitted_on])[right]
     refused = {step: np.mean(likely < np.where(listed, LEAST_TO_LIST, step)) for step in _STEPS}
-    print(f"LEAST_ANSWERABLE = {max(step for step in _STEPS if refused[step] <= _FALSE_REFUSALS)}")
+    print(f"LEAST_ANSWERABLE = {max((s for s in _STEPS if refused[s] <= _FALSE_REFUSALS), default=0)}")
     curves = {}
     for part, rows in read.items():
         signals, right = _table(rows)
-        answered = np.array([why_unanswered(question["question"], weighed) is None for question, weighed in rows])
+        answered = np.array([why_unanswered(_query(question), weighed) is None for question, weighed in rows])
         print(f"{part}, as rag/refusal.py has it: {np.mean(~answered[right]):.3f} of {right.sum()} answerable refused, "
               f"{np.mean(~answered[~right]):.3f} of {(~right).sum()} others")  # fmt: skip
         curves[part] = risk_coverage(bias + signals @ weights, right)
@@ -112,8 +112,12 @@ def _read(papers: Path, questions: Sequence[Path], reader: EvidenceReader) -> di
             }
 
 
+def _query(question: dict[str, Any]) -> str:
+    return standalone_query(question["question"], question["history"])
+
+
 def _weigh(question: dict[str, Any], retriever: Retriever, reader: EvidenceReader) -> Weighed:
-    query = standalone_query(question["question"], question["history"])
+    query = _query(question)
     return weigh(query, retriever.search(query, READ), reader, retriever.store.lexical, TOP_K)
 
 

@@ -6,8 +6,9 @@
 comparisons, lists, topics, follow-ups, near misses that no abstract answers, and talk of other things. questions/
 holds them with the ids of the papers and the numbers of the sentences that answer; DATA holds the abstracts
 (arxiv/*.jsonl.xz, records of arXiv's metadata snapshot). OUT gets papers.jsonl, a dump, and dev.jsonl and test.jsonl
-as `footnote eval` reads them. Weights are fitted on dev.jsonl alone. test.jsonl was scored a few times
-while the threshold of refusal and the length of an answer were set, so it is no longer quite blind.
+as `footnote eval` reads them. Weights are fitted on dev.jsonl, and on questions/seeds.jsonl, whose papers are the
+seeds. test.jsonl was scored a few times while the threshold of refusal and the length of an answer were set, so it is
+no longer quite blind.
 """
 
 import argparse

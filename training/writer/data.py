@@ -1,6 +1,6 @@
 """Examples of the evidence model -> what the writer reads and decides, in the product's own prompt and formats.
 
-`quote`: the prompt of `rag.prompt`, then the right sentences as `rag.evidence.line` writes them, or the refusal.
+`quote`: the prompt of `rag.prompt`, then the right sentences as `rag.compose.line` writes them, or the refusal.
 It is trained on the tokens at which `rag.trie` leaves a choice, the end among them, as a choice among what is open
 there, and on nothing that is forced.
 `write`: the prompt with the abstracts, and the same answer, trained on every token of it.
@@ -27,6 +27,7 @@ END = 0
 # How far ahead of a wrong sentence a right one stands, in deviations of what ranks them: so a right one is first, and
 # among the first three, about as often as by the evidence model (78% and 93%).
 _AHEAD = 2.7
+_TRIES = 50  # an example
 # So many of the unanswerable questions are asked: the product refuses most before the model is.
 _KEPT = 0.2
 
@@ -99,7 +100,9 @@ def sequences(
     """
     rng = random.Random(f"{seed} {step}")
     left = size
-    while left:
+    for _ in range(_TRIES * size):
+        if not left:
+            return
         example, kind = rng.choice(examples), rng.random()
         while not any(p.right for p in example.passages) and rng.random() > _KEPT:
             example = rng.choice(examples)
@@ -111,6 +114,8 @@ def sequences(
             else:
                 yield quote_example(example, tokenizer, rng, room)
             left -= 1
+    if left:
+        raise SystemExit(f"Hardly an example fits into {room} tokens. Raise --longest.")
 
 
 def _evidence(example: Example, rng: random.Random) -> tuple[list[Evidence], frozenset[str]]:

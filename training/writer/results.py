@@ -81,6 +81,8 @@ def choice(outcomes: Sequence[Outcome]) -> str:
     answered = [one for one in outcomes if one.answerable and not one.answer.abstained]
     order = others = better = worse = 0
     lengths = []
+    if not answered:
+        return "No answerable question was answered."
     for one in answered:
         said = [(claim.markers[0], claim.text) for claim in one.answer.claims]
         first = choices(one.asked.question, one.answer.evidence, len(said))[: len(said)]
@@ -94,8 +96,8 @@ def choice(outcomes: Sequence[Outcome]) -> str:
             better += one.measures["point_recall"] > instead
             worse += one.measures["point_recall"] < instead
     return (
-        f"{len(answered)} answerable questions were answered, in {fmean(lengths):.1f} sentences each. Beside as many "
-        f"first sentences by score, {order} answers ({order / len(answered):.0%}) have another order or other "
+        f"Of the answerable questions {len(answered)} were answered, in {fmean(lengths):.1f} sentences each. Beside "
+        f"as many first sentences by score, {order} answers ({order / len(answered):.0%}) have another order or other "
         f"sentences, {others} have other sentences; of these {better} hold more of the answer points, {worse} fewer, "
         f"and the rest as many."
     )
