@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from tokenizers import Tokenizer
 
-from rag.compose import MOST_SENTENCES, SCORE_WEIGHT, STOPPING, line, priors
+from rag.compose import MOST_SENTENCES, SCORE_WEIGHT, line, priors
 from rag.errors import QuestionError
 from rag.prompt import build_prompt, refusal
 from rag.trie import Walk
@@ -28,6 +28,8 @@ END = 0
 # among the first three, about as often as by the evidence model (78% and 93%).
 _AHEAD = 2.7
 _TRIES = 50  # an example
+# The log-odds of ending that the model learns beside; the product's are fitted to what it learnt.
+_STOPPING = -3.0
 # So many of the unanswerable questions are asked: the product refuses most before the model is.
 _KEPT = 0.2
 
@@ -60,7 +62,7 @@ def quote_example(example: Example, tokenizer: Tokenizer, rng: random.Random, ro
         aim = last if number is None else sequences[number]
         if place == MOST_SENTENCES or not left:
             break  # the product ends here without asking
-        walk = Walk(sequences, dict(enumerate(priors(prompt.evidence))) | {len(shown): STOPPING})
+        walk = Walk(sequences, dict(enumerate(priors(prompt.evidence))) | {len(shown): _STOPPING})
         for token in aim:
             tokens.append(token)
             open_ = dict(zip(walk.options, walk.priors.tolist(), strict=True))
