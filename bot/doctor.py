@@ -18,7 +18,7 @@ from typing import Literal
 from bot.render import SCHEMA, Json
 from bot.sessions import Sessions
 from rag.errors import FootnoteError, ModelError
-from rag.generate import LlamaGenerator, binding, model_sha256
+from rag.generate import LlamaGenerator, binding
 from rag.reader import EvidenceReader, shipped_reader
 from rag.settings import Settings
 from rag.store import open_store
@@ -102,7 +102,7 @@ def _language_model(settings: Settings, load_generator: Callable[[], LlamaGenera
             "language model", "note", "none: answers are the papers' own sentences.", "Set FOOTNOTE_MODEL to a GGUF."
         )
         return
-    size, sha256 = generator.path.stat().st_size, generator.sha256 or model_sha256(generator.path)
+    size, sha256 = generator.path.stat().st_size, generator.file_sha256()
     larger = "It is tiny and only orders the papers' sentences. Larger ones: footnote models list"
     yield Check(
         "language model", "note" if generator.is_tiny else "ok",

@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.render import SCHEMA, Json
 from rag.errors import FootnoteError
-from rag.generate import LlamaGenerator, model_sha256
+from rag.generate import LlamaGenerator
 from rag.settings import Settings
 from rag.store import open_store
 from rag.types import Embedder
@@ -90,7 +90,7 @@ def _model(generator: LlamaGenerator | None) -> Json | None:
     model = {
         "path": str(generator.path),
         "bytes": generator.path.stat().st_size,
-        "sha256": model_sha256(generator.path),
+        "sha256": generator.file_sha256(),
         "n_ctx": generator.n_ctx,
         "parameters": generator.parameters,
         "mode": generator.mode,

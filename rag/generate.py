@@ -201,6 +201,10 @@ class LlamaGenerator:
             before = left.pop(walk.found)[-1]
         return "stop"
 
+    def file_sha256(self) -> str:
+        """The hash of the GGUF; seconds for a large one, of which `sha256` is unknown."""
+        return self.sha256 or model_sha256(self.path)
+
     def close(self) -> None:
         """Free the model's memory."""
         self._llama.close()
