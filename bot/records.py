@@ -57,7 +57,7 @@ def to_answer(record: Mapping[str, Any]) -> Answer:
                 "dropped": tuple(Dropped(**dropped) for dropped in record["dropped"]),
                 "citations": tuple(Citation(**value) for value in whole(record["citations"])),
                 "passages": tuple(ScoredPaper(**value) for value in whole(record["passages"])),
-                "evidence": tuple(Evidence(**value) for value in whole(record["evidence"])),
+                "evidence": tuple(Evidence(**_known(Evidence, value)) for value in whole(record["evidence"])),
                 "timings": Timings(**record["timings"]),
             }
         )
@@ -67,6 +67,12 @@ def to_answer(record: Mapping[str, Any]) -> Answer:
 
 def _paper(record: Json) -> Paper:
     return Paper(**_tuples(record) | {"sources": tuple(Source(**source) for source in record["sources"])})
+
+
+def _known(kind: type, record: Json) -> Json:
+    """Without what only an earlier version kept."""
+    names = {field.name for field in fields(kind)}
+    return {name: value for name, value in record.items() if name in names}
 
 
 def _tuples(record: Json) -> Json:

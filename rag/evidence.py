@@ -62,12 +62,12 @@ def weigh(
         return Weighed((), (), Signals(LEAST_LOGIT, 0.0))
     rarity = {word: lexical.idf(word) for word in words(query)}
     cut = [_candidates(hit.paper, rarity) for hit in found]
-    passages = [(hit.paper.title, [s for s, _ in c]) for hit, c in zip(found, cut, strict=True)]
+    passages = [(hit.paper.title, c) for hit, c in zip(found, cut, strict=True)]
     read = list[Logits]()
     while len(read) < len(found) and not (stop and stop.is_set()):
         read += reader.read(query, passages[len(read) : len(read) + _AT_ONCE])
     unread = len(found) - len(read)
-    cut[len(read) :] = [[]] * unread
+    cut[len(read) :] = [()] * unread
     read += [np.empty(0, dtype=np.float32)] * unread
     scored = [
         replace(hit, score=hit.score + READER_WEIGHT * anything(row)) for hit, row in zip(found, read, strict=True)
@@ -76,10 +76,10 @@ def weigh(
     evidence = [
         Evidence(
             rank, found[row].paper, scored[row].score, sentence,
-            float(logit) + PAPER_WEIGHT * scored[row].score, float(logit), overlap,
+            float(logit) + PAPER_WEIGHT * scored[row].score, float(logit),
         )
         for rank, row in enumerate(order, 1)
-        for (sentence, overlap), logit in zip(cut[row], read[row], strict=True)
+        for sentence, logit in zip(cut[row], read[row], strict=True)
     ]  # fmt: skip
     signals = Signals(anything(np.concatenate([read[row] for row in order])), max(found[row].cosine for row in order))
     ranked = tuple(sorted(evidence, key=lambda item: -item.score))
@@ -91,11 +91,12 @@ def anything(logits: Logits) -> float:
     return max(LEAST_LOGIT, float(np.logaddexp.reduce(logits))) if len(logits) else LEAST_LOGIT
 
 
-def _candidates(paper: Paper, rarity: dict[str, float]) -> list[tuple[str, float]]:
-    """The sentences of an abstract, each with the share of the query's rarity that it and the title hold."""
-    title = words(paper.title)
-    found = [(sentence, share(rarity, title + words(sentence))) for sentence in sentences(paper.abstract)]
-    return found if len(found) <= _MOST_CANDIDATES else sorted(found, key=lambda item: -item[1])[:_MOST_CANDIDATES]
+def _candidates(paper: Paper, rarity: dict[str, float]) -> Sequence[str]:
+    """The sentences of an abstract; of very many, those that hold the largest share of the query's rarity."""
+    found = sentences(paper.abstract)
+    if len(found) <= _MOST_CANDIDATES:
+        return found
+    return sorted(found, key=lambda sentence: -share(rarity, words(sentence)))[:_MOST_CANDIDATES]
 
 
 def share(rarity: dict[str, float], held: Sequence[str]) -> float:

@@ -98,8 +98,6 @@ class Evidence:
     """Higher is better; comparable within one query only."""
     logit: float
     """What the evidence model says of it; 0 is as likely as that nothing answers."""
-    overlap: float
-    """Share of the query's words, weighed by rarity, that the sentence and its paper's title hold, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)

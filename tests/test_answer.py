@@ -107,7 +107,7 @@ def test_who_asks_for_papers_gets_their_titles(evidence: Answerer) -> None:
 def test_a_comparison_takes_from_both_papers_by_turns() -> None:
     def sentence(rank: int, number: int) -> Evidence:
         paper = Paper(str(rank), f"Paper {rank}", "")
-        return Evidence(rank, paper, 1.0, f"Sentence {number}.", 9.0 - rank - number / 9, 0.0, 0.0)
+        return Evidence(rank, paper, 1.0, f"Sentence {number}.", 9.0 - rank - number / 9, 0.0)
 
     evidence = [sentence(rank, number) for rank in (1, 2, 3) for number in range(4)]
     ranks = [item.rank for item in choices("How do Mercury and Venus differ?", evidence, 5)]

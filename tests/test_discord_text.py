@@ -50,8 +50,8 @@ def answer_of(text: str = "It reaches 71.5% [1]. It is loved [2].", abstained: b
     quotes = ("It reaches 71.5% accuracy on Tides.",)
     citations = (Citation(1, PAPER, quotes, True), Citation(2, OTHER, ("Venus has clouds.",), False))
     evidence = (
-        Evidence(1, PAPER, 1.0, quotes[0], 1.0, 0.9, 0.8),
-        Evidence(2, OTHER, 0.5, "Venus has clouds.", 0.2, 0.3, 0.0),
+        Evidence(1, PAPER, 1.0, quotes[0], 1.0, 0.9),
+        Evidence(2, OTHER, 0.5, "Venus has clouds.", 0.2, 0.3),
     )
     return Answer(
         "What?", "What?", text, abstained, "No paper is close." if abstained else None, () if abstained else claims,

@@ -55,7 +55,7 @@ def answer(text: str, found: list[Paper], cited: list[Citation], evidence: list[
         citations=tuple(cited),
         dropped=(),
         passages=tuple(ScoredPaper(paper, 1.0, 1.0, 1, 1) for paper in found),
-        evidence=tuple(Evidence(1, MERCURY, 1.0, sentence, score, 0.5, 0.5) for sentence, score in evidence),
+        evidence=tuple(Evidence(1, MERCURY, 1.0, sentence, score, 0.5) for sentence, score in evidence),
         mode="evidence",
         model=None,
         generation="gen-1",

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -67,6 +67,15 @@ def test_a_stop_ends_the_reading_and_keeps_what_was_read(planets: Store, embedde
     weighed = weigh("Mercury", found, Stopped("Mercury"), planets.lexical, 3, stop)
     assert len(weighed.passages) == 3
     assert {item.paper.paper_id for item in weighed.evidence} == {hit.paper.paper_id for hit in found[:2]}
+
+
+def test_of_a_very_long_text_the_sentences_that_share_words_are_read(planets: Store, embedder: WordEmbedder) -> None:
+    [hit] = Retriever(planets, embedder).search("Mercury", 1)
+    text = " ".join([*(f"Nothing is said in line {n}." for n in range(80)), "Mercury trains in 3 hours."])
+    found = [replace(hit, paper=replace(hit.paper, abstract=text))]
+    weighed = weigh("How long does Mercury train?", found, Partial("3 hours"), planets.lexical, 1)
+    assert weighed.evidence[0].sentence == "Mercury trains in 3 hours."
+    assert len(weighed.evidence) == 64
 
 
 def test_nothing_found_is_nothing_read(planets: Store) -> None:

@@ -181,7 +181,7 @@ def test_structure_of_a_prompt_is_not_to_be_forged(place: str, text: str) -> Non
             "p", hostile if place == "title" else "Zeta: A Net",
             f"Zeta reaches 3. {hostile}" if place == "abstract" else "Zeta reaches 3. It is a net.", date="2024",
         )  # fmt: skip
-        shown = [Evidence(1, paper, 1.0, f"Zeta {hostile if place == 'abstract' else ''}", 1.0, 0.5, 0.5)]
+        shown = [Evidence(1, paper, 1.0, f"Zeta {hostile if place == 'abstract' else ''}", 1.0, 0.5)]
         question, history = (hostile, "why?")[:: 1 if place == "question" else -1]
         if place not in ("question", "history"):
             question = history = "why?"

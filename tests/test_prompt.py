@@ -16,7 +16,7 @@ PAPERS = [
 ]
 # Best first: the second sentence of 3, then the first ones of 1, 2, 3, 4.
 EVIDENCE = [
-    Evidence(rank, PAPERS[rank - 1], 1.0, f"{which} of {rank}.", 1.0, 0.5, 0.5)
+    Evidence(rank, PAPERS[rank - 1], 1.0, f"{which} of {rank}.", 1.0, 0.5)
     for which, rank in [("Second", 3), ("First", 1), ("First", 2), ("First", 3), ("First", 4)]
 ]
 
@@ -59,7 +59,7 @@ def test_quoting_needs_no_abstracts() -> None:
 
 
 def test_only_the_best_sentences_are_shown() -> None:
-    many = [Evidence(1, PAPERS[0], 1.0, f"Number {i}.", 1.0, 0.5, 0.5) for i in range(20)]
+    many = [Evidence(1, PAPERS[0], 1.0, f"Number {i}.", 1.0, 0.5) for i in range(20)]
     assert build("quote", evidence=many).evidence == tuple(many[:MOST_SHOWN])
 
 

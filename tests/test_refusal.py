@@ -11,7 +11,7 @@ HIT = ScoredPaper(ZIGMA, 1.0, 0.6, 1, 1)
 
 
 def weighed(logit: float, cosine: float = 0.6) -> Weighed:
-    item = Evidence(1, ZIGMA, 1.0, "It is fast on FacesHQ.", 1.0, logit, 0.5)
+    item = Evidence(1, ZIGMA, 1.0, "It is fast on FacesHQ.", 1.0, logit)
     return Weighed((HIT,), (item,), Signals(logit, cosine))
 
 

@@ -47,6 +47,13 @@ def test_answer_comes_back_as_it_was(answer: Answer) -> None:
     assert to_answer(json.loads(json.dumps(to_record(answer)))) == answer
 
 
+def test_answer_that_an_earlier_version_kept_comes_back(answer: Answer) -> None:
+    record = json.loads(json.dumps(to_record(answer)))
+    for item in record["evidence"]:
+        item["overlap"] = 0.5
+    assert to_answer(record) == answer
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

@@ -42,7 +42,7 @@ ANSWER = Answer(
     citations=(Citation(1, WIDE, (QUOTE,), True),),
     dropped=(),
     passages=(found(WIDE), found(replace(WIDE, paper_id="2"))),
-    evidence=(Evidence(1, WIDE, 1.0, QUOTE, 2.0, 1.0, 1.0),),
+    evidence=(Evidence(1, WIDE, 1.0, QUOTE, 2.0, 1.0),),
     answerable=0.9,
     mode="write",
     model="small",

@@ -130,5 +130,5 @@ def _evidence(example: Example, rng: random.Random) -> tuple[list[Evidence], fro
         for sentence in dict.fromkeys(p.sentences):
             # So drawn, the right sentence is this one with a probability that is the softmax of _AHEAD times these.
             drawn = _AHEAD * rng.gauss(_AHEAD * (sentence in right))
-            found.append(Evidence(rank, paper, 1.0, sentence, drawn / SCORE_WEIGHT, 1.0, 1.0))
+            found.append(Evidence(rank, paper, 1.0, sentence, drawn / SCORE_WEIGHT, 1.0))
     return sorted(found, key=lambda item: -item.score), right
