@@ -110,7 +110,7 @@ class Answerer:
         weighed = weigh(query, found, self.reader, self.retriever.store.lexical, self.top_k, stop)
         passages, evidence = weighed.passages, weighed.evidence
         chatting = small_talk(question)
-        reason = "Nothing was asked." if chatting else why_unanswered(query, weighed)
+        reason = "Nothing was asked." if chatting else why_unanswered(question, query, weighed)
         if self.filter and not found and not chatting:
             reason = f"No paper here is left by the filter {self.filter}."
         evidence_ms = clock.lap()
@@ -209,15 +209,16 @@ class Answerer:
                 claims += checker.feed(piece)
                 if piece:
                     yield Wrote(piece)
-            if not _is_refusal(claims):  # which is no claim, unless the answer goes on and cites something
+            if not _is_refusal(claims):  # which is no claim, unless the answer goes on and tells something
                 yield from map(Checked, claims[told:])
                 told = len(claims)
         return finish
 
 
 def _is_refusal(claims: Sequence[Claim]) -> bool:
-    """Whether an answer begins with the refusal and cites nothing."""
-    return bool(claims) and is_refusal(claims[0].text) and not any(claim.markers for claim in claims)
+    """Whether an answer begins with the refusal, perhaps after an apology, and nothing in it is supported."""
+    begun = " ".join(claim.text for claim in claims[:2])
+    return is_refusal(begun) and not any(claim.supported for claim in claims)
 
 
 def _after_refusal(claims: Sequence[Claim]) -> list[Dropped]:

@@ -5,6 +5,7 @@ with a marker or a dash if it is a paper's, or with one of our headings: what co
 than the rest of one line (see `rag.untrusted`). Knows nothing of models but a way to count tokens.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -72,18 +73,21 @@ def refusal() -> str:
     return _text("refusal").strip()
 
 
-def is_refusal(text: str) -> bool:
-    """Whether an answer begins with the refusal, up to case and punctuation.
+_APOLOGY = re.compile(r"\W*(?:(?:i'm |i am |we're )?(?:sorry|unfortunately|apologies)\b\W*(?:but\b\W*)?)*", re.I)
 
-    >>> is_refusal("the papers here do not answer this")
+
+def is_refusal(text: str) -> bool:
+    """Whether an answer begins with the refusal, up to case, punctuation and an apology.
+
+    >>> is_refusal("Sorry, the papers here do not answer this")
     True
     """
-    return text.strip().casefold().rstrip(".").startswith(refusal().casefold().rstrip("."))
+    return _APOLOGY.sub("", text, count=1).casefold().startswith(refusal().casefold().rstrip("."))
 
 
 def instructions(mode: Literal["write", "quote"]) -> str:
-    """What the model is told, without what an answer may well say: the refusal."""
-    return Template(_text(mode)).substitute(refusal="").strip()
+    """What the model is told, without what an answer may well say: when to refuse, and the refusal."""
+    return re.sub(r"[^.\n]*\$refusal", "", _text(mode)).strip()
 
 
 def _fewer_and_fewer(

@@ -44,6 +44,8 @@ def read_history(questions: Sequence[str]) -> tuple[str, ...]:
 def standalone_query(question: str, history: Sequence[str]) -> str:
     """What to search for: the question, after those it leans on if it is a follow-up.
 
+    Of a long conversation these are the one it began with and the one before.
+
     >>> standalone_query("how deep could they make it?", ["tell me about GTrans"])
     'tell me about GTrans how deep could they make it?'
     >>> standalone_query("What is PMET?", ["tell me about GTrans"])
@@ -54,7 +56,7 @@ def standalone_query(question: str, history: Sequence[str]) -> str:
         if not _leans_on_earlier(asked[0]):
             break
         asked.insert(0, earlier)
-    return " ".join(asked)
+    return " ".join(asked if len(asked) <= 3 else (asked[0], *asked[-2:]))
 
 
 def _leans_on_earlier(question: str) -> bool:

@@ -22,7 +22,8 @@ from rag.errors import ModelError
 from rag.types import Logits
 
 SHIPPED = Path(__file__).parent.parent / "models" / "evidence"
-# A question, a title and a sentence are cut to so many tokens; almost none is longer.
+# A question, a title and a sentence are cut to so many tokens; almost none is longer. Of a question both ends are kept:
+# a follow-up stands after what it leans on.
 _LONGEST_QUESTION, _LONGEST_TITLE, _LONGEST_SENTENCE = 96, 48, 128
 # Tokens in a window, which holds whole abstracts nearly always; a longer passage is read in several.
 WINDOW = 384
@@ -95,7 +96,9 @@ def windows(
     """The windows of each passage, a title and its sentences; their spans are those of its sentences, in order."""
     texts = [question, *(text for title, sentences in passages for text in (title, *sentences))]
     read = iter(tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"])
-    asked = next(read)[:_LONGEST_QUESTION]
+    asked = next(read)
+    if len(asked) > _LONGEST_QUESTION:
+        asked = asked[: _LONGEST_QUESTION // 2] + asked[-_LONGEST_QUESTION // 2 :]
     opening, closing = tokenizer.cls_token_id, tokenizer.sep_token_id
     found = []
     for _, sentences in passages:

@@ -48,11 +48,11 @@ def answerable(signals: Signals) -> float:
     return 1 / (1 + math.exp(-(BIAS + LOGIT * signals.logit + COSINE * signals.cosine)))
 
 
-def why_unanswered(query: str, weighed: Weighed) -> str | None:
-    """None if the evidence may answer the query; otherwise the reason to say so instead of answering."""
+def why_unanswered(question: str, query: str, weighed: Weighed) -> str | None:
+    """None if the evidence may answer; otherwise the reason to say so instead. `query` is what was searched for."""
     if not weighed.evidence:
         return "There are no papers to answer from."
-    if answerable(weighed.signals) >= (LEAST_TO_LIST if asks_for_papers(query) else LEAST_ANSWERABLE):
+    if answerable(weighed.signals) >= (LEAST_TO_LIST if asks_for_papers(question) else LEAST_ANSWERABLE):
         return None
     if weighed.signals.cosine < OFF_TOPIC:
         return "No paper on this shelf is about that."

@@ -67,3 +67,8 @@ def test_history_is_read_like_questions_and_blank_ones_are_left_out() -> None:
 
 def test_control_characters_are_taken_out_of_a_question() -> None:
     assert read_question("what\x1b[2J is\n\nPMET?\x07") == "what [2J is PMET?"
+
+
+def test_a_long_conversation_is_searched_by_its_beginning_and_the_question_before() -> None:
+    history = [EARLIER, "how deep is it?", "and how wide is it?", "is it fast?"]
+    assert standalone_query("and cheap?", history) == f"{EARLIER} is it fast? and cheap?"

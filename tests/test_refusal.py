@@ -3,7 +3,7 @@
 import pytest
 
 from rag.evidence import Signals, Weighed
-from rag.refusal import answerable, small_talk, unmentioned, why_unanswered
+from rag.refusal import LEAST_ANSWERABLE, LEAST_TO_LIST, answerable, small_talk, unmentioned, why_unanswered
 from rag.types import Evidence, Paper, ScoredPaper
 
 ZIGMA = Paper("1", "ZigMa: A Zigzag Mamba", "ZigMa is a diffusion model. It is fast on FacesHQ.")
@@ -22,25 +22,36 @@ def test_more_of_any_signal_makes_an_answer_likelier(signal: str) -> None:
 
 
 def test_what_is_answered_has_no_reason() -> None:
-    assert why_unanswered("Is ZigMa fast on FacesHQ?", weighed(6.0)) is None
+    assert why_unanswered("Is ZigMa fast on FacesHQ?", "Is ZigMa fast on FacesHQ?", weighed(6.0)) is None
 
 
 def test_a_near_miss_names_what_is_missing_and_the_closest_paper() -> None:
-    reason = why_unanswered("What FID has ZigMa on FacesHQ?", weighed(-8.0, 0.3))
+    reason = why_unanswered("What FID has ZigMa on FacesHQ?", "What FID has ZigMa on FacesHQ?", weighed(-8.0, 0.3))
     assert reason == "The nearest papers do not mention “FID”. “ZigMa: A Zigzag Mamba” comes closest."
 
 
 def test_where_every_word_is_mentioned_no_sentence_tells_it() -> None:
-    reason = why_unanswered("Is ZigMa fast?", weighed(-8.0, 0.3))
+    reason = why_unanswered("Is ZigMa fast?", "Is ZigMa fast?", weighed(-8.0, 0.3))
     assert reason == "“ZigMa: A Zigzag Mamba” comes closest, but no sentence of its abstract tells that."
 
 
 def test_another_topic_is_said_to_be_one() -> None:
-    assert why_unanswered("How do I bake bread?", weighed(-8.0, 0.1)) == "No paper on this shelf is about that."
+    assert (
+        why_unanswered("How do I bake bread?", "How do I bake bread?", weighed(-8.0, 0.1))
+        == "No paper on this shelf is about that."
+    )
+
+
+def test_a_follow_up_to_a_list_is_no_list() -> None:
+    unsure = weighed(0.0, 0.1)
+    assert LEAST_TO_LIST < answerable(unsure.signals) < LEAST_ANSWERABLE
+    listed = "Which papers are about ZigMa?"
+    assert why_unanswered(listed, listed, unsure) is None
+    assert why_unanswered("How fast is it?", f"{listed} How fast is it?", unsure) is not None
 
 
 def test_without_papers_there_is_nothing_to_answer_from() -> None:
-    assert why_unanswered("Why?", Weighed((), (), Signals(0, 0))) == "There are no papers to answer from."
+    assert why_unanswered("Why?", "Why?", Weighed((), (), Signals(0, 0))) == "There are no papers to answer from."
 
 
 @pytest.mark.parametrize(
