@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rag.evidence import LEAST_LOGIT, READER_WEIGHT, anything, weigh
+from rag.reader import SHIPPED, score, windows
 from rag.retrieve import Retriever
 from rag.store import Store
 from rag.types import Logits
@@ -86,3 +87,21 @@ def test_nothing_found_is_nothing_read(planets: Store) -> None:
 def test_logits_add_up_to_that_of_any() -> None:
     assert anything(np.array([0.0, 0.0], dtype=np.float32)) == pytest.approx(np.log(2))
     assert anything(np.array([-50.0], dtype=np.float32)) == LEAST_LOGIT
+
+
+@pytest.mark.slow
+def test_half_the_bits_give_the_same_ranking() -> None:
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    titles = ["Mamba: Linear-Time Sequence Modeling", "Jamba: A Hybrid Transformer-Mamba Model"]
+    cut = ["It is a state space model.", "It reaches 5 times the throughput.", "Attention is costly.", "We thank all."]
+    tokenizer = AutoTokenizer.from_pretrained(SHIPPED)
+    read = [w for [w] in windows(tokenizer, "How much faster is Mamba?", [(title, cut) for title in titles])]
+    logits = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        model = AutoModelForSequenceClassification.from_pretrained(SHIPPED, dtype=dtype).eval()
+        with torch.inference_mode():
+            logits[dtype] = score(model, read, 2048).numpy()
+    assert logits[torch.bfloat16] == pytest.approx(logits[torch.float32], abs=0.15)
+    assert np.argmax(logits[torch.bfloat16]) == np.argmax(logits[torch.float32]) == 1

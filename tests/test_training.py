@@ -6,6 +6,7 @@ import math
 import random
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ import pytest
 from rag.reader import EvidenceReader, score, windows
 from training.evidence import details, sources
 from training.evidence.blanks import Blank, blanks, with_another_name
+from training.evidence.calibrate import fit, least_answerable, risk_coverage
 from training.evidence.data import (
     TRAINED,
+    WRITTEN,
     Candidate,
     Example,
     Pool,
@@ -268,6 +271,47 @@ def test_examples_are_built_without_the_seeds_and_the_same_each_time(
     assert {"squad", "squad (none), unanswerable", "scifact", "squad2", "arxiv number"} <= kinds["valid"].keys()
 
 
+def test_written_questions_are_put_to_their_papers_beside_others_of_the_topic(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cluster(first: int) -> dict[str, Any]:
+        one, two = f"2001.0{first:04}", f"2001.0{first + 1:04}"
+        asked = [
+            {
+                "type": "compare",
+                "question": f"Net{first}X, accuracy of it or the other?",
+                "papers": {one: [0, 1], two: [1]},
+            },
+            {"type": "none", "question": f"Net{first}X accuracy on Set0?", "papers": {one: []}},
+            {"type": "fact", "question": "Of a paper that is left out?", "papers": {"2001.99999": [0]}},
+        ]
+        return {"papers": [one, two, f"2001.0{first + 2:04}", "2001.99999"], "questions": asked}
+
+    lines = [json.dumps(cluster(10 * n)) for n in range(13)]
+    (tmp_path / "train.jsonl").write_text("".join(line + "\n" for line in lines))
+    monkeypatch.setattr(sources, "QUESTIONS", tmp_path)
+    papers = list(sources.arxiv(data, frozenset()))
+    held_out, trained = (sources.written(papers, held_out=held_out) for held_out in (True, False))
+    assert [asked.question for asked in held_out[1]][::2] == [
+        "Net0X, accuracy of it or the other?",
+        "Net120X, accuracy of it or the other?",
+    ]
+    assert len(trained[1]) == 2 * 11
+    compare, none, *_ = examples(trained[1], Pool(trained[0]), WRITTEN, random.Random(1))
+    assert (compare.kind, compare.own, compare.wants_all) == ("written compare", 2, True)
+    assert [passage.right for passage in compare.passages[:2]] == [(0, 1), (1,)]
+    assert not none.answerable
+    assert [passage.title for passage in none.passages[:1]] == ["Net10X: A Net"]
+    assert {passage.title for passage in none.passages[1:]} == {"Net11X: A Net", "Net12X: A Net"}
+
+
+def test_a_paper_that_stands_twice_is_no_negative_of_its_own_question() -> None:
+    paper = Passage("2001.00001", "Net1X: A Net", ("Net1X gets 1% accuracy.", "More is here."))
+    asked = sources.Asked("written fact", "Net1X accuracy?", (paper,), frozenset(paper.sentences[:1]))
+    pool = Pool([paper, replace(paper, group="2001.0000100000002"), replace(paper, group="3", sentences=("Net1X.",))])
+    assert [found.group for found in pool.search(asked)] == ["3"]
+
+
 def test_seeds_are_left_out_by_title(data: Path, write_dump: Callable[..., Path]) -> None:
     excluded = sources.titles_in([write_dump([("Net4X:  a NET", "Text of it.")])])
     assert [p.title for p in sources.arxiv(data, excluded)][3:5] == ["Net3X: A Net", "Net5X: A Net"]
@@ -286,10 +330,15 @@ def test_loss_is_cross_entropy_with_none_and_without_the_questions_own_passages(
     e = math.exp
     first = -math.log(e(1) / (1 + e(1) + e(2))) + 0.5 * -math.log(1 / (1 + e(2)))
     second = -math.log(1 / (1 + e(0.5) + e(-1) + e(3)))
-    assert loss(logits, right, own, present, 0.5).item() == pytest.approx((first + second) / 2, rel=1e-5)
-    both = torch.tensor([[True, True, False]])
+    no = torch.tensor([False, False])
+    for every in (no, ~no):  # of one right sentence, or none, it makes no difference
+        value = loss(logits, right, own, present, every, 0.5).item()
+        assert value == pytest.approx((first + second) / 2, rel=1e-5)
+    both, whole = torch.tensor([[True, True, False]]), torch.tensor([[True, True, True]])
     any_of_two = -math.log((e(1) + e(2)) / (1 + e(1) + e(2)))
-    assert loss(logits[:1], both, both, present[:1], 0.0).item() == pytest.approx(any_of_two, rel=1e-5)
+    assert loss(logits[:1], both, both, present[:1], no[:1], 0.0).item() == pytest.approx(any_of_two, rel=1e-5)
+    each_of_two = -math.log(e(1) / (1 + e(1) + e(9))) / 2 - math.log(e(2) / (1 + e(2) + e(9))) / 2
+    assert loss(logits[:1], both, whole, whole, ~no[:1], 0.0).item() == pytest.approx(each_of_two, rel=1e-5)
 
 
 @pytest.fixture
@@ -426,3 +475,26 @@ def test_batches_keep_the_shares_of_the_sources_and_use_every_example(few_exampl
     )
     assert len({example for epoch, example in drawn if epoch == 0}) == 24
     assert Batches(read_examples(few_examples / "train.jsonl"), 8, seed=1).at(31) == batches.at(31)
+
+
+def test_weights_are_those_that_the_outcomes_were_drawn_by() -> None:
+    rng = np.random.default_rng(1)
+    signals = rng.normal(size=(4000, 2)) * [3.0, 0.2]
+    right = rng.random(4000) < 1 / (1 + np.exp(-(0.5 + signals @ [0.4, 5.0])))
+    bias, weights = fit(signals, right)
+    # Held a little to nought.
+    assert bias == pytest.approx(0.5, abs=0.15)
+    assert weights == pytest.approx([0.4, 5.0], rel=0.2)
+
+
+def test_threshold_refuses_at_most_a_twentieth_of_what_can_be_answered() -> None:
+    likely, listed = np.linspace(0.005, 0.995, 100), np.zeros(100, dtype=bool)
+    assert least_answerable(likely, listed) == pytest.approx(0.05)
+    # Who asks for papers is refused below 0.3 whatever the threshold; six such leave no room for others.
+    assert least_answerable(np.array([0.9] * 95 + [0.31] * 5), np.array([False] * 95 + [True] * 5)) == 0.9
+    assert least_answerable(np.array([0.9] * 94 + [0.29] * 6), np.array([False] * 94 + [True] * 6)) == 0
+
+
+def test_risk_of_a_coverage_is_the_share_of_those_answered_that_nothing_answers() -> None:
+    odds, right = np.array([2.0, 1.0, 0.0, -1.0]), np.array([True, False, True, True])
+    assert risk_coverage(odds, right) == [(0.25, 0.0), (0.5, 0.5), (0.75, 0.3333), (1.0, 0.25)]

@@ -60,13 +60,12 @@ def main() -> None:
     print(f"BIAS = {bias:.2f}", *(f"{name} = {weight:.2f}" for name, weight in zip(names, weights, strict=True)))
     odds = bias + signals @ weights
     likely = 1 / (1 + np.exp(-odds[right]))
-    listed = np.array([asks_for_papers(_query(question)) for question, _ in fitted_on])[right]
-    refused = {step: np.mean(likely < np.where(listed, LEAST_TO_LIST, step)) for step in _STEPS}
-    print(f"LEAST_ANSWERABLE = {max((s for s in _STEPS if refused[s] <= _FALSE_REFUSALS), default=0)}")
+    listed = np.array([asks_for_papers(question["question"]) for question, _ in fitted_on])[right]
+    print(f"LEAST_ANSWERABLE = {least_answerable(likely, listed)}")
     curves = {}
     for part, rows in read.items():
         signals, right = _table(rows)
-        answered = np.array([why_unanswered(_query(question), weighed) is None for question, weighed in rows])
+        answered = np.array([why_unanswered(q["question"], _query(q), weighed) is None for q, weighed in rows])
         print(f"{part}, as rag/refusal.py has it: {np.mean(~answered[right]):.3f} of {right.sum()} answerable refused, "
               f"{np.mean(~answered[~right]):.3f} of {(~right).sum()} others")  # fmt: skip
         curves[part] = risk_coverage(bias + signals @ weights, right)
@@ -85,6 +84,15 @@ def fit(signals: Floats, right: npt.NDArray[np.bool_]) -> tuple[float, Floats]:
         w += np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + ridge, x.T @ (right - p) - ridge @ w)
     weights = w[1:] / scale
     return float(w[0] - weights @ mean), weights
+
+
+def least_answerable(likely: Floats, listed: npt.NDArray[np.bool_]) -> float:
+    """The highest threshold at which few enough of the answerable questions are refused, from what is thought of each.
+
+    Those that ask for papers, `listed`, have a threshold of their own, and count.
+    """
+    refused = {step: np.mean(likely < np.where(listed, LEAST_TO_LIST, step)) for step in _STEPS}
+    return max((step for step in _STEPS if refused[step] <= _FALSE_REFUSALS), default=0)
 
 
 def risk_coverage(odds: Floats, right: npt.NDArray[np.bool_]) -> list[tuple[float, float]]:

@@ -67,6 +67,11 @@ class Example:
         """Whether any sentence answers."""
         return any(passage.right for passage in self.passages)
 
+    @property
+    def wants_all(self) -> bool:
+        """Whether all right sentences are wanted; elsewhere some hold the answer by chance, and any will do."""
+        return self.kind == "arxiv pair" or self.kind.startswith("written")
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -78,6 +83,7 @@ class Share:
 
 TRAINED = Share(near=2, far=2)
 VALIDATED = Share(near=1, far=3)
+WRITTEN = Share(near=4, far=0)  # only of the papers beside was it seen to that they do not answer
 
 
 class Pool:
@@ -92,12 +98,12 @@ class Pool:
         scores = self._index.scores(asked.question)
         count = min(_SEARCHED, len(scores))
         best = np.argpartition(-scores, count - 1)[:count]
-        own = {(passage.group, passage.sentences) for passage in asked.passages}
+        own = {passage.sentences for passage in asked.passages}  # a paper may stand here twice
         for row in best[np.argsort(-scores[best], kind="stable")]:
             passage = self._passages[row]
             text = " ".join((passage.title, *passage.sentences))
             answers = asked.avoid and all(holds(text, words) for words in asked.avoid)
-            if scores[row] > 0 and (passage.group, passage.sentences) not in own and not answers:
+            if scores[row] > 0 and passage.sentences not in own and not answers:
                 yield passage
 
 
@@ -217,6 +223,9 @@ def training_examples(
     chosen = rng.sample(abstracts, min(papers, len(abstracts)))
     asked = [*from_templates(chosen, rng), *from_blanks(chosen, rng), *from_details(chosen, rng), *pairs(chosen, rng)]
     yield from examples(asked, Pool(chosen[:_POOL_OF_PAPERS]), TRAINED, rng)
+    passages, asked = sources.written(abstracts, held_out=False)
+    if asked:
+        yield from examples(asked, Pool(passages), WRITTEN, rng)
 
 
 def validation_examples(
@@ -236,6 +245,9 @@ def validation_examples(
         made for source in (from_templates, from_blanks, from_details, pairs) for made in source(held_out, rng, most)
     ]
     yield from examples(asked, Pool(held_out), VALIDATED, rng)
+    passages, asked = sources.written(sources.arxiv(data, excluded), held_out=True)
+    if asked:
+        yield from examples(rng.sample(asked, min(2 * count, len(asked))), Pool(passages), WRITTEN, rng)
 
 
 def write_examples(path: Path, made: Iterable[Example]) -> Counter[str]:

@@ -55,20 +55,24 @@ def kept_layers(count: int, kept: int) -> list[int]:
     return [round((number + 1) * count / kept) - 1 for number in range(kept)]
 
 
-def loss(logits: Tensor, right: Tensor, own: Tensor, present: Tensor, taken_away: float) -> Tensor:
+def loss(logits: Tensor, right: Tensor, own: Tensor, present: Tensor, every: Tensor, taken_away: float) -> Tensor:
     """The mean cross-entropy over "none" and the sentences of each question.
 
-    All are of shape (questions, sentences); `right`, `own` and `present` are boolean. Any right sentence will do; with
-    none right, "none" is. What is answerable is asked again without its own passages, when "none" is right: this
-    counts `taken_away` times as much, and costs no further pass.
+    All but `every` are of shape (questions, sentences); `right`, `own` and `present` are boolean. Any right sentence
+    will do; with none right, "none" is. Where `every`, of shape (questions,), is true, all right ones are wanted: each
+    is held against what is wrong, and the mean counts. What is answerable is asked again without its own passages,
+    when "none" is right: this counts `taken_away` times as much, and costs no further pass.
     """
     logits = logits.masked_fill(~present, _FAR_BELOW)
     none = logits.new_zeros(len(logits), 1)
     answerable = right.any(dim=1)
     whole = torch.cat([none, logits], dim=1).logsumexp(dim=1)
+    wrong = torch.cat([none, logits.masked_fill(right, _FAR_BELOW)], dim=1).logsumexp(dim=1)
     without = torch.cat([none, logits.masked_fill(own, _FAR_BELOW)], dim=1).logsumexp(dim=1)
     best = torch.where(answerable, logits.masked_fill(~right, _FAR_BELOW).logsumexp(dim=1), none[:, 0])
-    return (whole - best + taken_away * answerable * without).mean()
+    against_wrong = nn.functional.softplus(wrong[:, None] - logits).masked_fill(~right, 0).sum(dim=1)
+    mean = against_wrong / right.sum(dim=1).clamp(min=1)
+    return (torch.where(every & answerable, mean, whole - best) + taken_away * answerable * without).mean()
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:

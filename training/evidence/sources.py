@@ -14,8 +14,8 @@ Says also what is held out of training, so that benchmarks can keep to it: `squa
 import json
 import lzma
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +31,8 @@ Half = Literal["a", "b"]
 _HELD_OUT_ARTICLES = 0.4
 # Enough for some hundreds of questions of every kind.
 _HELD_OUT_PAPERS = 0.02
+# Of the clusters of papers that questions were written on, one in so many is kept for validation.
+_HELD_OUT_CLUSTERS = 12
 QUESTIONS = Path(__file__).parent / "questions"
 # A sentence says what a summary says if its ROUGE is at least this, and if no other's is within the margin.
 _LEAST_ROUGE, _ROUGE_MARGIN = 0.45, 0.15
@@ -69,13 +71,24 @@ def squad_held_out(title: str) -> bool:
 
 def arxiv_held_out(arxiv_id: str) -> bool:
     """Whether the questions made from a paper are kept for validation."""
-    return _share(arxiv_id) < _HELD_OUT_PAPERS or arxiv_id in paper_ids()
+    return _share(arxiv_id) < _HELD_OUT_PAPERS or arxiv_id in paper_ids() | _in_held_out_clusters()
 
 
 @cache
 def paper_ids() -> frozenset[str]:
     """The papers that question_set.py asks about."""
     return frozenset((QUESTIONS / "papers.txt").read_text(encoding="utf-8").split())
+
+
+@cache
+def _in_held_out_clusters() -> frozenset[str]:
+    return frozenset(paper_id for cluster in _clusters(held_out=True).values() for paper_id in cluster["papers"])
+
+
+def _clusters(held_out: bool) -> dict[int, Any]:
+    """The clusters of questions/train.jsonl that are held out, or those that are not, by number."""
+    lines = enumerate(_json_lines(QUESTIONS / "train.jsonl"))
+    return {number: cluster for number, cluster in lines if (number % _HELD_OUT_CLUSTERS == 0) == held_out}
 
 
 def squad(path: Path, kind: str, held_out: bool | None = None) -> tuple[list[Passage], list[Asked]]:
@@ -206,6 +219,26 @@ def arxiv(data: Path, excluded: frozenset[str]) -> Iterator[Passage]:
                 title = clean(record["title"])
                 if title_key(title) not in excluded:
                     yield Passage(record["id"], title, sentences(clean(record["abstract"])))
+
+
+def written(papers: Iterable[Passage], held_out: bool) -> tuple[list[Passage], list[Asked]]:
+    """The papers of questions/train.jsonl and its questions; of the clusters held out, or of those that are not.
+
+    A line is a cluster: ten papers on one topic, its group here. That none of the ten answers was seen to when the
+    unanswerable ones were written. A question whose papers are not all among those given is left out.
+    """
+    named = {paper.group: paper for paper in papers}
+    passages = list[Passage]()
+    asked = list[Asked]()
+    for number, cluster in _clusters(held_out).items():
+        own = {i: replace(named[i], group=f"cluster {number}") for i in cluster["papers"] if i in named}
+        passages += own.values()
+        for question in cluster["questions"]:
+            if question["papers"].keys() <= own.keys():
+                right = {own[i].sentences[place] for i, places in question["papers"].items() for place in places}
+                read = tuple(own[i] for i in question["papers"])
+                asked.append(Asked(f"written {question['type']}", question["question"], read, frozenset(right)))
+    return passages, asked
 
 
 def titles_in(seeds: Sequence[Path]) -> frozenset[str]:
