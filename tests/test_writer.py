@@ -68,6 +68,11 @@ def test_examples_are_the_products_prompt_and_learn_its_decisions_only() -> None
     refused = quote_example(UNANSWERABLE, tokenizer, random.Random(1), 4000)
     assert tokenizer.decode(refused.tokens).endswith(refusal())
     assert sum(options is not None for options in refused.options) == 1
+    asked = Example("written list", "Which papers are on engines?", 2, (*ANSWERABLE.passages[:1], STEAM, TRADE))
+    listed = tokenizer.decode(quote_example(asked, tokenizer, random.Random(1), 4000).tokens).split("assistant\n")[1]
+    assert listed.startswith("Steam: ")
+    assert "sold engines" in listed or "Watt built" in listed
+    assert "Trade" not in listed
     written = write_example(ANSWERABLE, tokenizer, random.Random(1), 4000)
     assert "Abstracts:" in tokenizer.decode(written.tokens)
     assert sum(options == {} for options in written.options) > len(learnt)

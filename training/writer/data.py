@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from tokenizers import Tokenizer
 
-from rag.compose import MOST_SENTENCES, SCORE_WEIGHT, line, priors
+from rag.compose import MOST_SENTENCES, SCORE_WEIGHT, asks_for_papers, choices, line, priors, separator
 from rag.errors import QuestionError
-from rag.prompt import build_prompt, refusal
+from rag.prompt import MOST_SHOWN, build_prompt, refusal
 from rag.trie import Walk
 from rag.types import Evidence, Paper
 from rag.untrusted import as_data
@@ -27,11 +27,8 @@ END = 0
 # How far ahead of a wrong sentence a right one stands, in deviations of what ranks them: so a right one is first, and
 # among the first three, about as often as by the evidence model (78% and 93%).
 _AHEAD = 2.7
-_TRIES = 50  # an example
 # The log-odds of ending that the model learns beside; the product's are fitted to what it learnt.
 _STOPPING = -3.0
-# So many of the unanswerable questions are asked: the product refuses most before the model is.
-_KEPT = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +45,27 @@ class Sequenced:
 def quote_example(example: Example, tokenizer: Tokenizer, rng: random.Random, room: int) -> Sequenced:
     """The example as `LlamaGenerator.quote` would go through it."""
     evidence, right = _evidence(example, rng)
-    prompt = build_prompt("quote", example.question, evidence, (), (), lambda m: len(prompt_tokens(tokenizer, m)), room)
+    offered = choices(example.question, evidence, MOST_SHOWN)
+    prompt = build_prompt("quote", example.question, offered, (), (), lambda m: len(prompt_tokens(tokenizer, m)), room)
     tokens = prompt_tokens(tokenizer, prompt.messages)
     options: list[dict[int, float] | None] = [None] * len(tokens)
-    shown = [line(item, with_title=False, shown=as_data) for item in prompt.evidence]
-    chosen = [number for number in range(len(shown)) if prompt.evidence[number].sentence in right][:MOST_SENTENCES]
+    listing = asks_for_papers(example.question)
+    shown = [line(item, with_title=listing, shown=as_data) for item in prompt.evidence]
+    most = len(shown) if listing else MOST_SENTENCES
+    fitting = {item.rank for item in evidence if item.sentence in right}
+    chosen = [
+        number
+        for number, item in enumerate(prompt.evidence)
+        if (item.rank in fitting if listing else item.sentence in right)
+    ][:most]
     left = dict(enumerate(shown))
     for place, number in enumerate([*chosen, None] if chosen else [None]):
-        before = " " if place else ""
+        before = separator(example.question) if place else ""
         sequences = {n: encode(tokenizer, before + text) for n, text in left.items()}
         last = [END] if place else encode(tokenizer, refusal())
         sequences[len(shown)] = last
         aim = last if number is None else sequences[number]
-        if place == MOST_SENTENCES or not left:
+        if place == most or not left:
             break  # the product ends here without asking
         walk = Walk(sequences, dict(enumerate(priors(prompt.evidence))) | {len(shown): _STOPPING})
         for token in aim:
@@ -93,31 +98,21 @@ def text_example(text: str, tokenizer: Tokenizer, room: int) -> Sequenced:
 
 
 def sequences(
-    examples: Sequence[Example], tokenizer: Tokenizer, step: int, size: int, seed: int, shares: tuple[float, float],
-    room: int,
-) -> Iterator[Sequenced]:  # fmt: skip
-    """The examples of a step: the same for the same seed, so that a run that was interrupted goes on as it would have.
+    examples: Sequence[Example], tokenizer: Tokenizer, rng: random.Random, shares: tuple[float, float], room: int
+) -> Iterator[Sequenced]:
+    """The examples of a step; one that is too long for the room is left out.
 
     `shares` is what part is to be of `write` and of `text`; the rest is of `quote`.
     """
-    rng = random.Random(f"{seed} {step}")
-    left = size
-    for _ in range(_TRIES * size):
-        if not left:
-            return
-        example, kind = rng.choice(examples), rng.random()
-        while not any(p.right for p in example.passages) and rng.random() > _KEPT:
-            example = rng.choice(examples)
-        with contextlib.suppress(QuestionError):  # too long for the room: another is drawn
+    for example in examples:
+        kind = rng.random()
+        with contextlib.suppress(QuestionError):
             if kind < shares[0]:
                 yield write_example(example, tokenizer, rng, room)
             elif kind < sum(shares):
                 yield text_example(" ".join(example.passages[0].sentences), tokenizer, room)
             else:
                 yield quote_example(example, tokenizer, rng, room)
-            left -= 1
-    if left:
-        raise SystemExit(f"Hardly an example fits into {room} tokens. Raise --longest.")
 
 
 def _evidence(example: Example, rng: random.Random) -> tuple[list[Evidence], frozenset[str]]:

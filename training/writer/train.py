@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.evidence.data import Example, read_examples
+from training.evidence.train import Batches
 from training.run import asked_to_stop, load_checkpoint, log, progress, rate, save_checkpoint
 from training.writer.data import Sequenced, quote_example, sequences
 from training.writer.export import compare, quantize, write_gguf
@@ -29,6 +30,8 @@ from training.writer.tokenizer import train_tokenizer
 _LOGGED = 20  # steps
 _TOKENIZED = 60_000  # examples that the vocabulary is learnt from
 _VALIDATED = 200  # questions
+# So many of the unanswerable questions are asked: the product refuses most before the model is.
+_UNANSWERABLE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,8 @@ def train(
     """Train, or go on training, and export; whether it came to its end."""
     torch.manual_seed(settings.seed)
     run.mkdir(parents=True, exist_ok=True)
-    asked, held_out = (read_examples(examples / f"{name}.jsonl") for name in ("train", "valid"))
+    asked, held_out = (_read(examples / f"{name}.jsonl", settings) for name in ("train", "valid"))
+    batches = Batches(asked, settings.questions, settings.seed)
     tokenizer = _tokenizer(run / "tokenizer.json", asked, settings)
     model = Decoder(replace(SHAPES[settings.size], vocabulary=tokenizer.get_vocab_size())).to(device)
     if minilm is not None:
@@ -77,11 +81,12 @@ def train(
             return False
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * rate(done)
-        made = sequences(
-            asked, tokenizer, step, settings.questions, settings.seed, (settings.write, settings.text), settings.longest
-        )
+        drawn, rng = [example for _, example in batches.at(step)], random.Random(f"{settings.seed} {step}")
+        made = list(sequences(drawn, tokenizer, rng, (settings.write, settings.text), settings.longest))
+        if not made:
+            raise SystemExit(f"No example of step {step} fits into {settings.longest} tokens. Raise --longest.")
         optimizer.zero_grad()
-        recent.append(learn(model, list(made), device))
+        recent.append(learn(model, made, device))
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         step += 1
@@ -120,7 +125,8 @@ def validate(
     model: Decoder, tokenizer: Tokenizer, examples: Sequence[Example], settings: Settings, device: str
 ) -> dict[str, float]:
     """Loss, and share of the decisions that are right, on held-out questions in `quote` mode."""
-    made = list(sequences(examples, tokenizer, 0, _VALIDATED, settings.seed, (0.0, 0.0), settings.longest))
+    drawn = [example for _, example in Batches(examples, _VALIDATED, settings.seed).at(0)]
+    made = list(sequences(drawn, tokenizer, random.Random(settings.seed), (0.0, 0.0), settings.longest))
     losses, right, count = 0.0, 0, 0
     for start in range(0, len(made), settings.questions):
         with torch.inference_mode():
@@ -151,6 +157,12 @@ def _decisions(model: Decoder, made: Sequence[Sequenced], device: str) -> tuple[
             weights[row] = -torch.inf
             weights[row, list(open_)] = torch.tensor(list(open_.values()), device=device)
     return logits + weights, tokens[rows, columns]
+
+
+def _read(path: Path, settings: Settings) -> list[Example]:
+    """The answerable questions and some of the others."""
+    rng = random.Random(settings.seed)
+    return [example for example in read_examples(path) if example.answerable or rng.random() < _UNANSWERABLE]
 
 
 def _tokenizer(path: Path, examples: Sequence[Example], settings: Settings) -> Tokenizer:
