@@ -99,6 +99,11 @@ def test_trained_interrupted_exported_answering_and_reported(
     assert logs[1][-2]["valid"]["loss"] < 0.9 * logs[1][0]["valid"]["loss"]
     assert logs[1][-1]["greedy_tokens_agree"]
     assert logs[1][-1]["gguf_difference"] < 0.02
+    further = Settings(steps=1, size="tiny", questions=4, longest=2000, learning_rate=0.0,
+                       go_on_from=str(tmp_path / "whole" / "writer-f16.gguf"))  # fmt: skip
+    assert train(examples, tmp_path / "further", further, "cpu")
+    begun = json.loads((tmp_path / "further" / "log.jsonl").read_text().splitlines()[0])
+    assert begun["valid"]["loss"] == pytest.approx(logs[1][-2]["valid"]["loss"], abs=1e-3)
     for name in ("writer-f16.gguf", "writer-q8_0.gguf"):
         generator = LlamaGenerator(tmp_path / "whole" / name, mode="auto", threads=1)
         assert generator.mode == "quote"

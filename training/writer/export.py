@@ -1,4 +1,4 @@
-"""Torch weights -> GGUF, quantized by llama.cpp itself, and whether llama.cpp computes the same."""
+"""Torch weights -> GGUF, quantized by llama.cpp itself, and back; and whether llama.cpp computes the same."""
 
 import ctypes
 from pathlib import Path
@@ -38,6 +38,12 @@ def write_gguf(model: Decoder, tokenizer: Tokenizer, path: Path, name: str) -> P
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def read_gguf(path: Path, model: Decoder) -> None:
+    """Take the weights of a GGUF that was written here, quantized or not. Raises RuntimeError if the shapes differ."""
+    found = {t.name: gguf.dequantize(t.data, t.tensor_type) for t in gguf.GGUFReader(path).tensors}
+    model.load_state_dict({name: torch.from_numpy(weights.astype(np.float32)) for name, weights in found.items()})
 
 
 def quantize(path: Path, out: Path) -> Path:

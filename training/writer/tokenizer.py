@@ -32,14 +32,20 @@ ODD_TEXTS = (
 
 def train_tokenizer(texts: Iterable[str], size: int) -> Tokenizer:
     """Learn a vocabulary of `size` tokens, all bytes among them."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer = _byte_level(models.BPE())
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
         vocab_size=size, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
     )
     tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def _byte_level(model: models.BPE) -> Tokenizer:
+    tokenizer = Tokenizer(model)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(SPECIAL)
     return tokenizer
 
 
@@ -73,6 +79,16 @@ def add_to_gguf(writer: Any, tokenizer: Tokenizer) -> None:
     writer.add_eos_token_id(0)
     writer.add_add_bos_token(False)
     writer.add_chat_template(CHAT_TEMPLATE)
+
+
+def from_gguf(path: Path) -> Tokenizer:
+    """The tokenizer of a GGUF that was written here."""
+    import gguf
+
+    fields = gguf.GGUFReader(path).fields
+    tokens, merges = (fields[f"tokenizer.ggml.{name}"].contents() for name in ("tokens", "merges"))
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    return _byte_level(models.BPE(vocabulary, [tuple(merge.split(" ")) for merge in merges]))
 
 
 def differing(tokenizer: Tokenizer, texts: Iterable[str]) -> list[str]:

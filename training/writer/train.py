@@ -23,9 +23,9 @@ from training.evidence.data import Example, read_examples
 from training.evidence.train import Batches
 from training.run import asked_to_stop, load_checkpoint, log, progress, rate, save_checkpoint
 from training.writer.data import Sequenced, quote_example, sequences
-from training.writer.export import compare, quantize, write_gguf
+from training.writer.export import compare, quantize, read_gguf, write_gguf
 from training.writer.model import SHAPES, Decoder, start_embeddings
-from training.writer.tokenizer import train_tokenizer
+from training.writer.tokenizer import from_gguf, train_tokenizer
 
 _LOGGED = 20  # steps
 _TOKENIZED = 60_000  # examples that the vocabulary is learnt from
@@ -50,6 +50,8 @@ class Settings:
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     seed: int = 1
+    go_on_from: str = ""
+    """The GGUF of an earlier run to begin with, vocabulary and weights."""
 
 
 def train(
@@ -63,7 +65,9 @@ def train(
     batches = Batches(asked, settings.questions, settings.seed)
     tokenizer = _tokenizer(run / "tokenizer.json", asked, settings)
     model = Decoder(replace(SHAPES[settings.size], vocabulary=tokenizer.get_vocab_size())).to(device)
-    if minilm is not None:
+    if settings.go_on_from:
+        read_gguf(Path(settings.go_on_from), model)
+    elif minilm is not None:
         start_embeddings(model, tokenizer, minilm)
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.95), weight_decay=settings.weight_decay)
     checkpoint = run / "checkpoint.pt"
@@ -166,7 +170,9 @@ def _read(path: Path, settings: Settings) -> list[Example]:
 
 
 def _tokenizer(path: Path, examples: Sequence[Example], settings: Settings) -> Tokenizer:
-    """The vocabulary of the run, learnt once."""
+    """The vocabulary of the run, learnt once or that of the run it goes on from."""
+    if settings.go_on_from:
+        return from_gguf(Path(settings.go_on_from))
     if not path.exists():
         chosen = random.Random(settings.seed).sample(examples, min(_TOKENIZED, len(examples)))
         texts = (
@@ -192,6 +198,7 @@ def main() -> int:
     parser.add_argument("--longest", type=int, default=given.longest, help="tokens of a prompt")
     parser.add_argument("--learning-rate", type=float, default=given.learning_rate)
     parser.add_argument("--seed", type=int, default=given.seed)
+    parser.add_argument("--go-on-from", default=given.go_on_from, metavar="GGUF", help="a writer to train further")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     arguments = vars(parser.parse_args())
     examples, run, device = (arguments.pop(name) for name in ("examples", "run", "device"))
