@@ -88,12 +88,20 @@ def paper_id(title: str) -> str:
     'reversible-column-networks-a44af239'
     """
     key = title_key(title)
+    return _slug(key) + _hash(key)
+
+
+def _slug(key: str) -> str:
     slug = ""
     for word in key.split():
         if len(slug) + len(word) > _SLUG_LENGTH:
             break
         slug += word + "-"
-    return slug + hashlib.sha256(key.encode()).hexdigest()[:8]
+    return slug
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 class _Groups:
@@ -130,13 +138,17 @@ class _Groups:
         names = [self._name(min(keys)) for keys in papers]
         papers_named = Counter(names)
         for keys, name in zip(papers, names, strict=True):
-            unique = name if papers_named[name] == 1 else f"{name} {paper_id(min(keys).title)}"
+            unique = name if papers_named[name] == 1 else f"{name} {self._suffix(min(keys))}"
             yield name, unique, [self._records[row] for row in sorted(row for key in keys for row in self._rows[key])]
 
     def _name(self, key: _Key) -> str:
         """The id its records were given; of several rather one that is of nobody else's making."""
         names = {_name(self._records[row]) for row in self._rows[key]}
         return max(names, key=lambda name: (name != key.id, name))
+
+    def _suffix(self, key: _Key) -> str:
+        """What tells a key from all others: a readable title, and a hash of the rest too."""
+        return _slug(min(self._titles(key))) + _hash(f"{key.id}\n{key.title}")
 
     def _sharing(self, signs: Callable[[_Key], set[str]]) -> list[list[_Key]]:
         """The keys that share a sign, for each sign that several but not too many share."""

@@ -14,12 +14,21 @@ _STOP = re.compile(
     r"(?<![.!?])[.!?]++[\"'”’)\]]{0,4}+\s++(?=[\"'“‘(\[]?[A-Z0-9$\\α-ωΑ-Ω])"
     r"|(?<=[a-z]{3})\.(?=[A-Z][a-z]*[ ,])"  # a space was lost: "performance.In contrast"
 )
-_ABBREVIATION = re.compile(
-    r"(?:^|[\s(\[~])(?:e\.g|i\.e|cf|vs|etc|al|resp|approx|ca|w\.r\.t|viz|Fig|Figs|Eq|Eqs|Sec|Ref|Refs|Tab|No|Nos"
-    r"|Dr|Prof|Mr|Mrs|Ms|St|Inc|Ltd|Jr|Sr|(?:[A-Z]\.)*[A-Z])\.$"
+# A stop after these ends no sentence; or only if no number follows; or only before a usual beginning.
+_GOES_ON = re.compile(
+    r"(?:^|[\s(\[~])(?:[Ee]\.g|[Ii]\.e|a\.k\.a|s\.t|v\.s|w\.r\.t|cf|vs|resp|approx|ca|viz|Figs?|Eqs?|Eqns?|Secs?|Refs?|Tab"
+    r"|Thms?|Props?|Nos?|Dr|Prof|Mr|Mrs|Ms|St|Inc|Ltd|Jr|Sr)\.$"
 )
-_LONGEST_ABBREVIATION = 24
-_ENDS_ANYWAY = re.compile(r"(?:etc|al|[A-Z])\.$")
+_BEFORE_NUMBER = re.compile(r"(?:^|[\s(\[~])(?:pp?|[Vv]ols?|nos?|max|avg)\.$")
+_SELDOM_LAST = re.compile(  # "w.h.p." often is, and "e.t.c."
+    r"(?:^|[\s(\[~])(?:etc|al|Ph\.D|(?:[A-Z]\.)*[A-Z]|(?:non-)?(?!w\.h\.p|e\.t\.c)(?:[a-z]\.)+[a-z])\.$"
+)
+_DOTTED_NAME = re.compile(r"(?:[.`/\\_]\w+|\b(?:[A-Z][a-z]+|torch|numpy|keras))\.$")  # "Boost.Python,"
+_BEGINNING = re.compile(
+    r"(?:We|Our|The|This|These|In|However|To|It|A|An|For|By|With|On|As|Then|Also|Finally|Specifically|Moreover"
+    r"|Furthermore|Additionally|Beyond|Compared|Comparing|Experiments|Extensive)\b"
+)
+_LONGEST_BEFORE, _LONGEST_BEGINNING = 24, 20
 
 
 def clean(text: str) -> str:
@@ -32,15 +41,19 @@ def clean(text: str) -> str:
 
 
 _UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
+# Marks of width none, which hide within a marker or turn a line around. Two are kept that join letters and emoji.
+_INVISIBLE = re.compile(
+    "[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 
 
 def printable(text: str) -> str:
-    """A text whose control characters, line ends aside, are spaces, so that none reaches a terminal.
+    """A text whose control characters, line ends aside, are spaces, so that none reaches a terminal; nothing hides.
 
-    >>> printable("a\\x1b[31m\\nb")
-    'a [31m\\nb'
+    >>> printable("a\\x1b[31m\\nb[\\u200b9]")
+    'a [31m\\nb[9]'
     """
-    return _UNPRINTABLE.sub(" ", text)
+    return _UNPRINTABLE.sub(" ", _INVISIBLE.sub("", text))
 
 
 def title_key(title: str) -> str:
@@ -75,15 +88,21 @@ def sentences(text: str) -> tuple[str, ...]:
     """
     cuts, start = [], 0
     for match in _STOP.finditer(text):
-        head = text[max(start, match.start() - _LONGEST_ABBREVIATION) : match.start() + 1]
-        if text[match.start()] == "." and _ABBREVIATION.search(head):
-            following = text[match.end() : match.end() + 12]
-            if not (_ENDS_ANYWAY.search(head) and re.match(r"(?:We|Our|The|This|In|However|To|It|A|An)\b", following)):
-                continue
+        before = text[max(start, match.start() - _LONGEST_BEFORE) : match.start() + 1]
+        after = text[match.end() : match.end() + _LONGEST_BEGINNING]
+        if before.endswith(".") and not _ends(before, after, spaced=match.group() != "."):
+            continue
         cuts.append(text[start : match.end()].strip())
         start = match.end()
     cuts.append(text[start:].strip())
     return tuple(cut for cut in cuts if cut)
+
+
+def _ends(before: str, after: str, spaced: bool) -> bool:
+    """Whether a stop between two texts, with or without a space behind it, ends a sentence."""
+    if _GOES_ON.search(before) or (_BEFORE_NUMBER.search(before) and after[0].isdigit()):
+        return False
+    return not (_SELDOM_LAST if spaced else _DOTTED_NAME).search(before) or _BEGINNING.match(after) is not None
 
 
 def unmarked(text: str) -> str:
@@ -92,10 +111,10 @@ def unmarked(text: str) -> str:
     >>> unmarked("as shown in [3, 4] and [CLS]")
     'as shown in (3, 4) and [CLS]'
     """
-    return _MARKER_LIKE.sub(r"(\1)", text)
+    return _MARKER_LIKE.sub(r"(\1)", _INVISIBLE.sub("", text))
 
 
-_MARKER_LIKE = re.compile(r"[\[【［]\s?(\d[\d\s,;-]{0,40})[\]】］]")
+_MARKER_LIKE = re.compile("[\\[【［][\\s\u200c\u200d]?(\\d[\\d\\s,;\u200c\u200d-]{0,40})[\\]】］]")
 
 
 def with_marker(sentence: str, markers: str) -> str:

@@ -74,6 +74,7 @@ DO  - https://doi.org/10.18653/v1/N19-1423
 ID  - 17
 ER  -
 """
+SICI = "https://doi.org/10.1002/(SICI)1099-1425(200001/02)3:1<3::AID-JOS22>3.0.CO;2-9"
 NOT_ENDED = "no ER ends it: its last lines may be missing"
 
 
@@ -108,6 +109,8 @@ def places(records: list[Paper | Rejected | Note]) -> list[tuple[int, str]]:
         ("This file was created with JabRef 2.10.\nEncoding: UTF8\n\n@ARTICLE{a, title={T}}", "bibtex"),
         ("@comment{x}\n", "bibtex"),
         ("@article(key,\n", "bibtex"),
+        (f"@article{{{SICI},\n", "bibtex"),
+        ("@inreference{k,\n", "bibtex"),
         (SCOPUS, "ris"),
         ("\ufeffTY  - JOUR\r\nTI  - T\r\n", "ris"),
         ("TY - JOUR\nT1 - T\n", None),
@@ -236,6 +239,7 @@ def test_latex_becomes_unicode(latex: str, text: str) -> None:
         '@misc{k, title={T}, abstract={A}, note={a@b{c} " \\} }, number="{"}"}',
         "@misc{k, title={T}, note={to\n@alice\n@ bob} , abstract={A}}",
         "@misc{k, title={T}, abstract={A}, month = jul 2017}",
+        f"@misc{{{SICI},\ntitle={{T}}, abstract={{A}}}}",
     ],
 )
 def test_bibtex_in_other_shapes(text: str) -> None:

@@ -43,6 +43,8 @@ def paper(**values: Any) -> Paper:
         ("title,abstract\n", "csv"),
         ("\ufeffID;Paper Title;Authors;Abstract\r\n1;a;b;c\r\n", "csv"),
         ('"Title"|"Summary"\n', "csv"),
+        ('"Key","Title","Publication Year","Abstract Note"\n', "csv"),
+        ('"Document Title",Authors,"Abstract"\n', "csv"),
         ("paper_title\ttext\n", "tsv"),
         ('[{"title": "T"}]', "json"),
         (' [\n {\n "x": 1', "json"),
@@ -410,18 +412,41 @@ def test_record_of_openalex() -> None:
         ({"abstract_inverted_index": {"a": [True]}}, "is not of words and their positions"),
         ({"abstract_inverted_index": {"a": "0"}}, "is not of words and their positions"),
         ({"abstract_inverted_index": [0]}, "is not an object"),
-        ({"authors_parsed": [["a", 1]]}, "is not a list of lists of texts"),
-        ({"externalIds": {"DOI": {"x": 1}}}, "is not a text"),
         ({"title": float("nan")}, 'no "title"'),
         ({"title": True}, '"title" is not a text'),
-        ({"id": "a\u0007"}, "an id that cannot be kept"),
-        ({"id": "a\u2028"}, "an id that cannot be kept"),
     ],
 )
-def test_record_of_wrong_types_is_rejected(values: dict[str, Any], why: str) -> None:
+def test_title_or_abstract_of_a_wrong_type_is_rejected(values: dict[str, Any], why: str) -> None:
     (found,) = record(**values)
     assert isinstance(found, Rejected)
     assert why in found.why
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({"authors": [1]}, 'left out: "authors" is not a list of texts'),
+        ({"authors": [{"given": "A", "family": "B"}]}, 'left out: "authors" is not a list of texts'),
+        ({"authors_parsed": [["a", 1]]}, 'left out: "authors" is not a list of texts'),
+        ({"categories": {"cs": 1}}, 'left out: "categories" is not a list of texts'),
+        ({"externalIds": {"DOI": {"x": 1}}}, 'left out: "doi" is not a text'),
+        ({"url": ["https://a.b"]}, 'left out: "url" is not a text'),
+        ({"published": True}, 'left out: "published" is not a text'),
+        ({"date": [2022, 1, 1]}, 'left out: "date" is not a text'),
+        ({"id": 1.5}, 'left out: "id" is not a text'),
+        ({"id": "a\u0007"}, "the id 'a\\x07' is left out: it cannot be kept"),
+        ({"id": "a\u2028"}, "the id 'a\\u2028' is left out: it cannot be kept"),
+    ],
+)
+def test_anything_else_of_a_wrong_type_is_left_out_and_noted(values: dict[str, Any], why: str) -> None:
+    note, found = record(**values)
+    assert note == Note("f", 1, why)
+    assert isinstance(found, Paper)
+    assert (found.paper_id, found.authors, found.date, found.url, found.doi) == ("", (), None, None, None)
+
+
+def test_whole_number_is_an_id_however_it_is_written() -> None:
+    assert [paper(id=number).paper_id for number in (1, 1.0, "1")] == ["1"] * 3
 
 
 def test_url_with_a_space_is_left_out_and_noted() -> None:
@@ -441,6 +466,8 @@ def test_position_may_be_any_number() -> None:
         ({"year": 2022}, "2022", 0),
         ({"published": "2022-12-22T10:00:00Z"}, "2022-12-22", 0),
         ({"date": "Nature 5", "year": "2022"}, "2022", 0),
+        ({"published": True, "year": "2022"}, "2022", 0),
+        ({"publish_time": "2020-03-11"}, "2020-03-11", 0),
         ({"date": "2022-13-01"}, None, 1),
         ({"date": "0000"}, None, 1),
         ({"date": "2022-12-22" + "0" * 99_999}, None, 1),
@@ -458,7 +485,12 @@ def test_dates(values: dict[str, Any], date: str | None, notes: int) -> None:
         ("A. One, B. Two, and C. Three", ("A. One", "B. Two", "C. Three")),
         ("One, A.; Two, B.", ("One, A.", "Two, B.")),
         ("['A. One', \"B. O'Two\"]", ("A. One", "B. O'Two")),
-        (["A. One", " "], ("A. One",)),
+        (["A. One", " ", None], ("A. One",)),
+        ([{"name": "A. One"}, {"display_name": None, "id": None}], ("A. One",)),
+        (
+            [{"first": "A.", "middle": [], "last": "One"}, {"first": "B.", "middle": ["C."], "last": "Two"}],
+            ("A. One", "B. C. Two"),
+        ),
         ("  ", ()),
         ("x" + " " * 300_000 + "y", ("x y",)),
     ],

@@ -251,6 +251,7 @@ def test_title_that_pubmed_lacks_is_not_shared_by_all_of_them() -> None:
         (ACL, ("acl-anthology", None)),
         (PUBMED, (None, "pubmed")),
         ("\ufeff" + ACL, ("acl-anthology", None)),
+        ("\n" + ACL, ("acl-anthology", None)),
         (ACL[:1000], ("acl-anthology", None)),
         (PUBMED.partition("<!DOCTYPE")[0] + "<!-- a > b --><PubmedArticleSet>", (None, "pubmed")),
         ("<!-- <PubmedArticleSet> --><feed/>", (None, None)),
@@ -296,6 +297,18 @@ def test_damage_is_rejected_at_its_line_and_what_precedes_it_is_kept(text: str |
     paper, damage = med(text)
     assert only([paper]).paper_id == "PMID:7"
     assert damage == Rejected("p.xml", line, f"{why}; nothing from here on is read")
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 2**16])
+def test_documents_one_after_another_are_all_read(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.dumps.xml._CHUNK", chunk)
+    document = f"\n<?xml version='1.0'?>\n<!DOCTYPE PubmedArticleSet>\n{articles(article())}"
+    found = med(document * 3 + "\n" + document)
+    assert [only([paper]).sources[0].line for paper in found] == [5, 10, 15, 21]
+    *papers, damage = med(document * 2 + "\n<?xml version='1.0'?>\n<collection/>")
+    assert len(papers) == 2
+    why = "XML that cannot be read: a document of another kind: <collection>; nothing from here on is read"
+    assert damage == Rejected("p.xml", 13, why)
 
 
 def test_cut_off_file_keeps_its_whole_records() -> None:

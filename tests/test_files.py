@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from rag.dumps import read_dump
-from rag.dumps.files import STANDARD_INPUT, find_dumps
+from rag.dumps import read_dump, recognise
+from rag.dumps.files import STANDARD_INPUT, Broken, find_dumps
 from rag.errors import DumpError
 
 LINES = b"".join(
@@ -50,6 +50,21 @@ def test_several_compressed_streams_one_after_another_are_one_dump(tmp_path: Pat
         assert len(titles(tmp_path / name)) == 500
 
 
+def test_frames_that_are_to_be_skipped_are(tmp_path: Path) -> None:
+    sizes = b"\x50\x2a\x4d\x18\x04\0\0\0abcd"  # pzstd puts one before each frame
+    (tmp_path / "p").write_bytes((sizes + zstandard.compress(LINES)) * 2)
+    assert len(titles(tmp_path / "p")) == 1_000
+
+
+def test_zstandard_that_takes_too_much_memory_is_named_with_what_unpacks_it(tmp_path: Path) -> None:
+    settings = zstandard.ZstdCompressionParameters(window_log=28)
+    packer = zstandard.ZstdCompressor(compression_params=settings).compressobj()
+    (tmp_path / "long").write_bytes(packer.compress(LINES) + packer.flush())
+    (file,) = find_dumps([tmp_path / "long"])
+    with pytest.raises(Broken, match="zstd -d --long=31"):
+        recognise(file)
+
+
 @pytest.mark.parametrize("way", ["gzip", "xz", "zstd"])
 def test_small_file_that_swells_takes_no_time(way: str, tmp_path: Path) -> None:
     (tmp_path / "bomb").write_bytes(WAYS[way](bytes(2**26)))
@@ -70,6 +85,14 @@ def test_damage_to_a_second_stream_is_reported(way: str, tmp_path: Path) -> None
     (tmp_path / "damaged").write_bytes(stream + stream[:9] + b"\xaa" * 9 + stream[18:])
     (file,) = find_dumps([tmp_path / "damaged"])
     assert "the compressed data is damaged" in read_dump(file).rejected[-1].why
+
+
+@pytest.mark.parametrize("way", ["gzip", "xz", "zstd"])
+def test_what_stands_before_the_damage_is_read(way: str, tmp_path: Path) -> None:
+    (tmp_path / "damaged").write_bytes(WAYS[way](LINES) + b"garbage")
+    (file,) = find_dumps([tmp_path / "damaged"])
+    dump = read_dump(file)
+    assert (len(dump.papers), [place.line for place in dump.rejected]) == (500, [501])
 
 
 @pytest.mark.parametrize("way", ["gzip", "xz", "zstd"])

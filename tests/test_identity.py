@@ -18,8 +18,8 @@ EDITED = "We propose reversible columns, which keep most features of images and 
 MINING = "Selfish miners withhold blocks. A Markov chain tells when that pays under the rewards of uncles."
 
 
-def record(title: str, *ids: str, abstract: str = COLUMNS, line: int = 1, own: str = "") -> Paper:
-    return as_paper(Source("d", line), title, abstract, ids=ids, own_id=own)
+def record(title: str, *ids: str, abstract: str = COLUMNS, line: int = 1, own: str = "", kept: str = "") -> Paper:
+    return as_paper(Source("d", line), title, abstract, ids=ids, own_id=own, kept_id=kept)
 
 
 def ids(records: Iterable[Paper]) -> list[str]:
@@ -140,8 +140,11 @@ SAMPLE = "10.1145/1122445.1122456"  # stands in ACM's template, and so below man
         ([record("Selfish Mining", "1901.04620"), record("Selfish Mining", "1904.13330", abstract=MINING)], {"1901.04620", "1904.13330"}),
         ([record("Summary", own="885056"), record("Summary", own="13492264", abstract=MINING)], {"885056", "13492264"}),
         ([record("A", "1804.05839", SAMPLE), record("B", "1907.00157", SAMPLE)], {"1804.05839", "1907.00157"}),
-        ([record("A", SAMPLE), record("B", SAMPLE, abstract=MINING)], {f"{SAMPLE} a-ca978112", f"{SAMPLE} b-3e23e816"}),
-        ([record("A", own="1"), record("B", own="1", abstract=MINING)], {"1 a-ca978112", "1 b-3e23e816"}),
+        ([record("A", SAMPLE), record("B", SAMPLE, abstract=MINING)], {f"{SAMPLE} a-9a641d1e", f"{SAMPLE} b-5ed96e76"}),
+        ([record("A", own="1"), record("B", own="1", abstract=MINING)], {"1 a-87a4add6", "1 b-2c3b670c"}),
+        ([record("A", "2212.11696", kept="1"), record("B", "2301.00001", kept="1", abstract=MINING)], {"1 a-2d21dd9c", "1 b-f725ea88"}),
+        ([record("A", "10.1/a-b", kept="1"), record("A", "10.1/a.b", kept="1", abstract=MINING)], {"1 a-bc02d3b5", "1 a-088ca029"}),
+        ([record("A", own="a-ca978112"), record("A", own="b", abstract=MINING), record("A", abstract="No.")], {"a-ca978112 a-523ed797", "b", "a-ca978112 a-7361a6f4"}),
         ([record("A", own="a-ca978112"), record("A", own="b"), record("a", own="c", abstract=MINING)], {"a-ca978112", "c"}),
     ],
 )  # fmt: skip

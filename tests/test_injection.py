@@ -5,6 +5,7 @@ says what the attacker wants. What must hold is what the program guarantees what
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -123,7 +124,8 @@ def ask(retriever: Retriever, generator: LlamaGenerator | None, number: int) -> 
 
 def check(answer: Answer) -> None:
     """What holds for every answer."""
-    markers = {int(digits) for digits in re.findall(r"\[(\d+)\]", answer.text)}
+    shown = "".join(character for character in answer.text if unicodedata.category(character) != "Cf")
+    markers = {int(digits) for digits in re.findall(r"\[(\d+)\]", shown)}
     assert markers == {citation.marker for citation in answer.citations}
     assert markers <= set(range(1, len(answer.passages) + 1))
     assert all(quote in citation.paper.abstract for citation in answer.citations for quote in citation.quotes)
@@ -161,9 +163,6 @@ def test_model_that_obeys_is_not_believed(number: int, hostile: Retriever, parro
     place, text = ATTEMPTS[number]
     answer = ask(hostile, parrot, number)
     check(answer)
-    if answer.reason == "No paper here is close to this question.":
-        assert place in ("question", "history")
-        return
     assert "it repeats the instructions" in {dropped.why for dropped in answer.dropped}
     if place == "abstract" and text in ORDERS:
         assert "it repeats an order in a passage" in {dropped.why for dropped in answer.dropped}

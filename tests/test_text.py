@@ -24,9 +24,19 @@ from tests.conftest import SEEDS
         ("$O(n)$ is good. $O(n^2)$ is not.", ["$O(n)$ is good.", "$O(n^2)$ is not."]),
         ("Code: https://a.b/c. Data: https://d.e.", ["Code: https://a.b/c.", "Data: https://d.e."]),
         ("in 256times 256. 3D models follow.", ["in 256times 256.", "3D models follow."]),
+        ("Noise is i.i.d. Gaussian (a.k.a. White), s.t. $x>0$.", ["Noise is i.i.d. Gaussian (a.k.a. White), s.t. $x>0$."]),
+        ("It is a.s. Lipschitz by Thm. 3, Prop. 2 and Eqn. 3.", ["It is a.s. Lipschitz by Thm. 3, Prop. 2 and Eqn. 3."]),
+        ("Data are non-i.i.d. Dirichlet. We win.", ["Data are non-i.i.d. Dirichlet.", "We win."]),
+        ("We sample i.i.d. The bound holds w.h.p. Again, we win.", ["We sample i.i.d.", "The bound holds w.h.p.", "Again, we win."]),
+        ("In Vol. 2, no. 7, pp. 3 it wins (max. 5).", ["In Vol. 2, no. 7, pp. 3 it wins (max. 5)."]),
+        ("It gains 2 pp. We find the max. It ends.", ["It gains 2 pp.", "We find the max.", "It ends."]),
+        ("Ph.D. Students win 52.6 v.s. 45.2 points.", ["Ph.D. Students win 52.6 v.s. 45.2 points."]),
+        ("Tasks, images, etc. These vary.", ["Tasks, images, etc.", "These vary."]),
+        ("Use torch.Tensor and Boost.Geometry.Index or Yandex.Toloka, too.", ["Use torch.Tensor and Boost.Geometry.Index or Yandex.Toloka, too."]),
+        ("We use Facebook.The crawler wins.", ["We use Facebook.", "The crawler wins."]),
         ("", []),
     ],
-)
+)  # fmt: skip
 def test_sentences(text: str, expected: list[str]) -> None:
     assert list(sentences(text)) == expected
 

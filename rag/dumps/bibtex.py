@@ -37,11 +37,15 @@ LONGEST_ENTRY = 2**20
 _MOST_MACROS = 10_000  # the ACL Anthology defines some hundred; these two bound what a hostile file can pile up
 _LONGEST_MACRO = 1_000
 
-# A known type is asked for, since code has lines like "@dataclass(frozen=True)"; when reading, any type is one.
+# A known type (BibTeX's and BibLaTeX's) is asked for, since code has lines like "@dataclass(frozen=True)"; when
+# reading, any type is one.
 _BEGINS_LIKE = re.compile(
-    r"\s*+@(?:(?:article|book|booklet|collection|conference|dataset|electronic|inbook|incollection|inproceedings|manual"
-    r"|mastersthesis|misc|online|patent|periodical|phdthesis|proceedings|report|software|techreport|thesis|unpublished)"
-    r"\s*+[{(][^,={}()]*+(?:,|$)|string\s*+[{(]\s*+[^\s={}]++\s*+=|(?:comment|preamble)\s*+[{(])",
+    r"\s*+@(?:(?:article|artwork|audio|bibnote|book|bookinbook|booklet|collection|commentary|conference|custom[a-f]"
+    r"|dataset|electronic|image|inbook|incollection|inproceedings|inreference|jurisdiction|legal|legislation|letter"
+    r"|manual|mastersthesis|misc|movie|music|mvbook|mvcollection|mvproceedings|mvreference|online|patent|performance"
+    r"|periodical|phdthesis|proceedings|reference|report|review|set|software|standard|suppbook|suppcollection"
+    r"|suppperiodical|techreport|thesis|unpublished|video|www|xdata)"
+    r"\s*+[{(][^,={}]*+(?:,|$)|string\s*+[{(]\s*+[^\s={}]++\s*+=|(?:comment|preamble)\s*+[{(])",
     re.I,
 )
 _LINES_BEFORE = 5  # JabRef's two lines about itself, for example

@@ -10,8 +10,8 @@ The kind of a record is told by its fields, record by record; case, spaces and u
      "authorships": [{"author": {"display_name": "Yuxuan Cai"}}], ...}                     OpenAlex
     {"title": "...", "abstract": "...", "authors": "Y. Cai and Y. Zhou", "year": 2022}     any other
 
-Only a title and an abstract are required; the id of any other record is kept as it is. A date or address that
-is none is left out, with a note.
+Only a title and an abstract are required; the id of any other record is kept as it is. Whatever else is not what
+it should be is left out, with a note.
 """
 
 import datetime
@@ -20,7 +20,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 from rag.dumps.identity import arxiv_in, as_paper, mended, split_version
 from rag.dumps.lines import MAX_LINE_BYTES
@@ -28,10 +28,10 @@ from rag.text import clean, title_key
 from rag.types import Note, Paper, Rejected, Source
 
 # What a field may be called, the first that says something first.
-_TITLE = ("title", "paper_title", "article_title", "display_name", "titles")
-_ABSTRACT = ("abstract", "abstracts", "summary", "summaries", "text", "description")
+_TITLE = ("title", "paper_title", "article_title", "document_title", "display_name", "titles")
+_ABSTRACT = ("abstract", "abstracts", "abstract_note", "summary", "summaries", "text", "description")
 _AUTHORS = ("authors", "author", "author_names")
-_DATE = ("date", "publication_date", "published", "update_date", "year", "publication_year")
+_DATE = ("date", "publication_date", "published", "publish_time", "update_date", "year", "publication_year")
 _URL = ("url", "link")
 _ID = ("arxiv_id", "id", "_id", "paper_id")
 _CATEGORIES = ("categories", "category", "fields_of_study", "terms")
@@ -49,19 +49,11 @@ _Record = dict[str, Any]
 
 def parse(record: _Record, path: str, line: int) -> Iterator[Paper | Rejected | Note]:
     """Yield a record as a paper, or as rejected with the reason; before it, notes on what was left out."""
+    notes: list[str] = []
     try:
         plain = {_plain(name): value for name, value in reversed(record.items())}
         known = _common(plain)
-        date, no_date = _date(known)
-        url = _text(known, _URL)
-        notes = [f"the date {no_date[:40]!r} is left out: it is not like 2022-12-22"] if no_date else []
-        if url and not re.fullmatch(r"https?://\S+", url):
-            notes.append(f"the url {url[:40]!r} is left out: it is no web address")
-            url = ""
-        own_id = mended(written := _id(known))
-        if own_id != written:
-            notes.append(f"the id {written} is taken to be {own_id}")
-        found = _paper(known, own_id, known is plain, date, url, Source(path, line))
+        found = _paper(known, known is plain, Source(path, line), notes)
     except ValueError as exc:
         yield Rejected(path, line, str(exc))
     else:
@@ -117,9 +109,7 @@ def _arxiv(record: _Record) -> _Record:
     common = dict(record)
     parsed = record.get("authorsparsed")
     if isinstance(parsed, list) and parsed:
-        if not all(isinstance(name, list) and all(isinstance(part, str) for part in name) for name in parsed):
-            raise ValueError('"authors_parsed" is not a list of lists of texts')
-        common["authors"] = [" ".join([*name[1:2], *name[:1], *name[2:3]]) for name in parsed]
+        common["authors"] = [_joined([*n[1:2], *n[:1], *n[2:3]]) if _is_list(n) else n for n in parsed]
     elif isinstance(names := record.get("authors"), str):
         common["authors"] = re.sub(r"\([^()]*\)", " ", re.sub(r"\([^()]*\)", " ", names))  # their institutions
     versions = record.get("versions")
@@ -127,7 +117,7 @@ def _arxiv(record: _Record) -> _Record:
     if isinstance(first, dict) and isinstance(created := first.get("created"), str):
         sent = email.utils.parsedate(created[:_LONGEST_NAME])
         common["date"] = f"{sent[0]:04}-{sent[1]:02}-{sent[2]:02}" if sent else created
-    if not record.get("url") and (arxiv_id := arxiv_in(mended(_id(record)))):
+    if not record.get("url") and (arxiv_id := arxiv_in(_id(record, notes=[]))):
         common["url"] = f"https://arxiv.org/abs/{split_version(arxiv_id)[0]}"
     return common
 
@@ -170,38 +160,45 @@ def _uninverted(index: object) -> str:
     return " ".join(words[position] for position in sorted(words))
 
 
-def _paper(record: _Record, own_id: str, keep_id: bool, date: str, url: str, source: Source) -> Paper:
+def _paper(record: _Record, keep_id: bool, source: Source, notes: list[str]) -> Paper:
     title, abstract = _text(record, _TITLE), _text(record, _ABSTRACT)
     if not title_key(title):
         raise ValueError('no "title"')
     if not abstract:
         raise ValueError('no "abstract"')
+    own_id = _id(record, notes)
     return as_paper(
         source,
         title,
         abstract,
-        ids=[own_id + _version(record), _text(record, ("doi",))],
+        ids=[own_id + _version(record), _optional_text(record, ("doi",), notes)],
         own_id=own_id,
         kept_id=own_id if keep_id else "",
-        authors=_names(record),
-        date=date or None,
-        url=url or None,
-        categories=_list(record, _CATEGORIES, r"[ ,;]+"),
+        authors=_names(record, notes),
+        date=_date(record, notes),
+        url=_url(record, notes),
+        categories=_list(record, _CATEGORIES, r"[ ,;]+", notes),
     )
 
 
-def _id(record: _Record) -> str:
-    """The id as it is; none if there is none."""
+def _id(record: _Record, notes: list[str]) -> str:
+    """The id as it is; "" if there is none."""
     for name in _ID:
         value = record.get(_plain(name))
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
-        if isinstance(value, str) and value:
-            if not value.strip() or any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in value):
-                raise ValueError(f"an id that cannot be kept: {value[:40]!r}")
-            return value
-        if value is not None and value != "" and not _is_nan(value):
-            raise ValueError('"id" is not a text')
+        if value is None or value == "" or _is_nan(value):
+            continue
+        if not isinstance(value, str):
+            notes.append(f'left out: "{name}" is not a text')
+        elif not value.strip() or any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in value):
+            notes.append(f"the id {value[:40]!r} is left out: it cannot be kept")
+        else:
+            if (known := mended(value)) != value:
+                notes.append(f"the id {value} is taken to be {known}")
+            return known
     return ""
 
 
@@ -213,16 +210,26 @@ def _version(record: _Record) -> str:
     return number if isinstance(number, str) else ""
 
 
-def _date(record: _Record) -> tuple[str, str]:
-    """The first date, as precise as it is; if there is none, what stands in its place."""
-    wrong = ""
+def _date(record: _Record, notes: list[str]) -> str | None:
+    """The first date, as precise as it is."""
+    wrong: list[str] = []
     for name in _DATE:
-        text = _text(record, (name,))
+        if not (text := _optional_text(record, (name,), wrong)):
+            continue
         match = _ISO_DATE.fullmatch(text)
         if match and _is_date(*match.groups(default="01")):
-            return "-".join(part for part in match.groups() if part), ""
-        wrong = wrong or text
-    return "", wrong
+            return "-".join(part for part in match.groups() if part)
+        wrong.append(f"the date {text[:40]!r} is left out: it is not like 2022-12-22")
+    notes += wrong[:1]
+    return None
+
+
+def _url(record: _Record, notes: list[str]) -> str | None:
+    url = _optional_text(record, _URL, notes)
+    if not url or re.fullmatch(r"https?://\S+", url):
+        return url or None
+    notes.append(f"the url {url[:40]!r} is left out: it is no web address")
+    return None
 
 
 def _is_date(year: str, month: str, day: str) -> bool:
@@ -247,30 +254,59 @@ def _text(record: _Record, names: Iterable[str]) -> str:
     return ""
 
 
+def _optional_text(record: _Record, names: Iterable[str], notes: list[str]) -> str:
+    try:
+        return _text(record, names)
+    except ValueError as exc:
+        notes.append(f"left out: {exc}")
+        return ""
+
+
 def _is_nan(value: object) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
-def _names(record: _Record) -> tuple[str, ...]:
+def _names(record: _Record, notes: list[str]) -> tuple[str, ...]:
     """Names, which may stand in objects: {"name": "..."}; "Last, First; Last, First" is cut at ";" only."""
     written = next((value for name in _AUTHORS if (value := record.get(_plain(name)))), None)
     if isinstance(written, list):
-        written = [(one.get("name") or one.get("display_name")) if isinstance(one, dict) else one for one in written]
+        written = [_name(one) for one in written]
     separator = r" ?; ?" if isinstance(written, str) and ";" in written else r",? and |, "
-    return _list({"authors": written}, ("authors",), separator)
+    return _list({"authors": written}, ("authors",), separator, notes)
 
 
-def _list(record: _Record, names: Iterable[str], separator: str) -> tuple[str, ...]:
+def _name(author: Any) -> Any:
+    """The name in an object.
+
+    >>> _name({"display_name": None}), _name({"first": "Yuxuan", "middle": ["Q."], "last": "Cai"})
+    ('', 'Yuxuan Q. Cai')
+    """
+    if not isinstance(author, dict) or author.keys().isdisjoint({"name", "display_name", "last"}):
+        return author
+    middle = author.get("middle")
+    parts = [author.get("first"), *(middle if isinstance(middle, list) else [middle]), author.get("last")]
+    return author.get("name") or author.get("display_name") or _joined(parts)
+
+
+def _joined(parts: Iterable[object]) -> str:
+    return " ".join(part for part in parts if part and isinstance(part, str))
+
+
+def _list(record: _Record, names: Iterable[str], separator: str, notes: list[str]) -> tuple[str, ...]:
     """A list of texts, or a text of several with separators between them."""
     for name in names:
         value = record.get(_plain(name))
         if not value or _is_nan(value):
             continue
         items = _split(clean(value), separator) if isinstance(value, str) else value
-        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-            raise ValueError(f'"{name}" is not a list of texts')
-        return tuple(text for item in items if (text := clean(item)))
+        if _is_list(items):
+            return tuple(text for item in items if (text := clean(item or "")))
+        notes.append(f'left out: "{name}" is not a list of texts')
     return ()
+
+
+def _is_list(value: object) -> TypeGuard[list[str | None]]:
+    return isinstance(value, list) and all(isinstance(item, str | None) for item in value)
 
 
 def _split(text: str, separator: str) -> list[str]:

@@ -8,6 +8,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import shutil
 import stat
 import sys
@@ -28,6 +29,7 @@ from rag.text import clean
 STANDARD_INPUT = Path("-")
 _NAME_ANOTHER = "Name a dump or a folder of dumps: footnote rebuild PATH"
 _LONGEST_MAGIC = 6
+_ZSTANDARD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")  # or a frame to skip, as pzstd begins
 _CHUNK = 2**12  # compressed; it may swell to 128 MB with Zstandard, to 28 MB with xz
 
 
@@ -141,7 +143,7 @@ def _decompressed(raw: BinaryIO) -> BinaryIO:
         inner: Any = gzip.GzipFile(fileobj=buffered)
     elif magic.startswith(b"\xfd7zXZ\x00"):
         inner = _Frames(buffered, partial(lzma.LZMADecompressor, lzma.FORMAT_XZ), padding=b"\0")
-    elif magic.startswith(b"\x28\xb5\x2f\xfd"):
+    elif _ZSTANDARD.match(magic):
         inner = _Frames(buffered, lambda: zstandard.ZstdDecompressor().decompressobj())
     elif magic.startswith(b"PK\x03\x04"):  # what is stored in it could pass for a dump
         buffered.close()
@@ -157,14 +159,17 @@ class _Translated(io.RawIOBase):
     def __init__(self, inner: Any, outer: Any) -> None:
         self._inner = inner
         self._outer = outer
+        self._read = getattr(inner, "read1", inner.read)  # which gives what it has before it meets damage
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         try:
-            data = self._inner.read(len(buffer))
+            data = self._read(len(buffer))
         except _DAMAGED as exc:
+            if "too much memory" in str(exc):  # zstandard has no code for it, and stops at a window of 128 MB
+                raise Broken("packed by zstd --long: unpack it first, by zstd -d --long=31") from exc
             raise Broken(f"the compressed data is damaged or ends early: {exc}") from exc
         buffer[: len(data)] = data
         return len(data)

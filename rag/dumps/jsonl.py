@@ -1,4 +1,4 @@
-"""JSON lines, one paper each: lines -> papers (pure). What the fields mean is told by `fields`.
+"""JSON lines, one paper each, or as `jq .` spreads them: lines -> papers (pure). `fields` tells what fields mean.
 
 {"id": "...", "title": "...", "abstract": "...", "authors": [...], "date": "2022-12-22", "url": "...",
  "doi": "...", "categories": ["cs.CL"]}
@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
 from rag.dumps import fields
-from rag.dumps.lines import Line, head_lines, read_lines
+from rag.dumps.lines import MAX_LINE_BYTES, Line, head_lines, read_lines
 from rag.types import Note, Paper, Rejected
+
+_NO_END = "an object without an end"
+_LINE_COSTS = 64  # bytes of memory for each line of an object, beside its text
 
 
 def looks_like(head: bytes) -> str | None:
@@ -23,7 +26,7 @@ def looks_like(head: bytes) -> str | None:
 def read(open_: Callable[[], BinaryIO], name: str, _: str) -> Iterator[Paper | Rejected | Note]:
     """The records of a file."""
     with open_() as stream:
-        yield from parse(read_lines(stream), name)
+        yield from parse(_objects(read_lines(stream)), name)
 
 
 def parse(lines: Iterable[Line], path: str) -> Iterator[Paper | Rejected | Note]:
@@ -39,13 +42,42 @@ def parse(lines: Iterable[Line], path: str) -> Iterator[Paper | Rejected | Note]
             yield from fields.parse(record, path, line.number)
 
 
+def _objects(lines: Iterable[Line]) -> Iterator[Line]:
+    """The lines, but as one those from a "{" alone to a "}" alone. The next line that begins an object ends it, too."""
+    spread: list[Line] = []
+    size = 0
+    for line in lines:
+        if spread and line.text.startswith("{"):
+            yield _joined(spread, _NO_END)
+            spread = []
+        if not spread and line.text.rstrip() != "{":
+            yield line
+            continue
+        size = size + len(line.text) + _LINE_COSTS if spread else 0
+        spread.append(line)
+        if size > MAX_LINE_BYTES:
+            spread = [spread[0]._replace(fault=f"an object of more than {MAX_LINE_BYTES:,} bytes")]
+        if line.text.rstrip() == "}":
+            yield _joined(spread)
+            spread = []
+    if spread:
+        yield _joined(spread, _NO_END)
+
+
+def _joined(lines: list[Line], fault: str = "") -> Line:
+    first, *rest = lines
+    fault = first.fault or next((f"line {line.number}: {line.fault}" for line in rest if line.fault), fault)
+    return Line(first.number, "\n".join(line.text for line in lines), fault)
+
+
 def _record(line: Line) -> dict[str, Any]:
     if line.fault:
         raise ValueError(line.fault)
     try:
         record = json.loads(line.text)
     except json.JSONDecodeError as exc:
-        raise ValueError(f"not JSON: {exc.msg} at column {exc.colno}") from exc
+        place = f"column {exc.colno}" + (f" of its line {exc.lineno}" if exc.lineno > 1 else "")
+        raise ValueError(f"not JSON: {exc.msg} at {place}") from exc
     except RecursionError as exc:
         raise ValueError("not JSON: nested too deeply") from exc
     except ValueError as exc:

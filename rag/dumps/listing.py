@@ -46,6 +46,7 @@ _NO_YEAR = "dates without a year are left out: the page prints no year to tell i
 
 # The longest title in the seeds has 213 characters, the shortest abstract 401.
 LONGEST_TITLE = 300
+_NO_TITLE = re.compile(r'[<{\[#"-]')  # lines of web pages, JSON, notes, tables and SQL are short and long by turns, too
 
 
 @dataclass(slots=True)
@@ -65,12 +66,18 @@ def looks_like(head: bytes) -> str | None:
     filled = [line for line in lines if line]
     bylines = any("•" in line and _byline(line) for line in filled)
     chrome = any(CHROME.fullmatch(line) for line in filled[:12])
-    alternates = len(filled) > 1 and len(filled[0]) <= LONGEST_TITLE // 2 and len(filled[1]) > LONGEST_TITLE
+    alternates = len(filled) >= 4 and all(map(_begins_record, filled[:3:2], filled[1:4:2]))
     if not (bylines or chrome or alternates) or not any(len(line) > LONGEST_TITLE // 2 for line in filled):
+        return None
+    if filled[0].startswith("<"):  # a page, but as HTML
         return None
     if lines.count("") * 4 < len(lines):
         return "listing-compact"
     return "listing-bylines" if bylines else "listing-spaced"
+
+
+def _begins_record(title: str, abstract: str) -> bool:
+    return len(title) <= LONGEST_TITLE // 2 and len(abstract) > LONGEST_TITLE and not _NO_TITLE.match(title)
 
 
 def read(open_: Callable[[], BinaryIO], name: str, layout: str) -> Iterator[Paper | Rejected | Note]:

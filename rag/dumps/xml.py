@@ -28,6 +28,7 @@ MAX_NAMES = 2**16
 # The parser reads an unfinished tag or comment again with each chunk; none that is honest is this long.
 MAX_TOKEN = 2**20
 _CHUNK = 2**16
+_LONGEST_DECLARATION = 2**10  # of which the end of a chunk may cut a part off; most have some fifty bytes
 
 _BREAKS = {"br", "p", "par"}
 
@@ -48,17 +49,22 @@ def elements(open_: Callable[[], BinaryIO], name: str, depth: int) -> Iterator[E
     """Yield each element `depth` levels below the outermost one, in order.
 
     One that is too large is rejected at its line, and so is one within another of its name: a lost end tag and a
-    later one too many give sound XML. Where the XML is damaged the rest of the file is
-    rejected, at the line of the damage and with the parser's reason.
+    later one too many give sound XML. Documents of one kind may stand one after another, as `cat *.xml` puts them.
+    Where the XML is damaged the rest of the file is rejected, at the line of the damage and with the parser's reason.
     """
-    reader = _Reader(depth)
+    reader, last = _Reader(depth), b""
     with open_() as stream:
         while chunk := stream.read(_CHUNK):
             why = reader.feed(chunk)
             yield from reader.taken(name)
+            while why and (rest := reader.next_document(last + chunk)):
+                reader = _Reader(depth, reader.line - 1, reader.root)
+                why = reader.feed(rest)
+                yield from reader.taken(name)
             if why:
                 yield Rejected(name, reader.line, f"{why}; nothing from here on is read")
                 return
+            last = (last + chunk)[-_LONGEST_DECLARATION:]
         if why := reader.feed(b""):
             yield Rejected(name, reader.line, f"the file ends early: {why}")
 
@@ -66,7 +72,7 @@ def elements(open_: Callable[[], BinaryIO], name: str, depth: int) -> Iterator[E
 def names_in(head: bytes) -> list[str]:
     """The names of the elements at the beginning of a file, each once, the outermost first; [] if it is no XML."""
     reader = _Reader(depth=MAX_DEPTH)
-    reader.feed(head)
+    reader.feed(head.lstrip())
     return [name for name in reader.names if not name.startswith("@")]
 
 
@@ -88,7 +94,11 @@ def text_of(element: Element | None) -> str:
 class _Reader:
     """What the parser calls: builds the elements of one depth and lets all others pass."""
 
-    def __init__(self, depth: int) -> None:
+    def __init__(self, depth: int, lines_before: int = 0, root: str = "") -> None:
+        """`root`: what the outermost element has to be; "" for any."""
+        self.root = root
+        self._lines_before = lines_before
+        self._fed = 0
         self.names: dict[str, None] = {}
         self._names_size = 0
         self._depth = depth
@@ -105,11 +115,12 @@ class _Reader:
     @property
     def line(self) -> int:
         """The line that is being read."""
-        return int(self._expat.CurrentLineNumber)
+        return self._lines_before + int(self._expat.CurrentLineNumber)
 
     def feed(self, chunk: bytes) -> str:
         """Read on, or finish if there is nothing more; why that is not possible, or ""."""
         self._spoke = False
+        self._fed += len(chunk)
         try:
             if chunk:
                 self._parser.feed(chunk)
@@ -121,6 +132,12 @@ class _Reader:
             return f"XML that cannot be read: {clean(str(exc))[:200]}"
         self._silent = 0 if self._spoke else self._silent + len(chunk)
         return f"XML that cannot be read: a tag of more than {MAX_TOKEN:,} bytes" if self._silent > MAX_TOKEN else ""
+
+    def next_document(self, read: bytes) -> bytes:
+        """What to read on with if another document begins where this one could not be read on; of what was `read`."""
+        begins = len(read) - self._fed + self._expat.ErrorByteIndex
+        another = self._expat.ErrorByteIndex > 0 <= begins and not self._around and read.startswith(b"<?xml", begins)
+        return read[begins:] if another else b""
 
     def taken(self, name: str) -> Iterator[Entry | Rejected]:
         """The elements that were finished since the last time."""
@@ -140,6 +157,9 @@ class _Reader:
             self._learn(f"@{name}")
         if len(self._around) > MAX_DEPTH:
             raise _Refused(f"elements nested more than {MAX_DEPTH} deep")
+        if not self._around and self.root not in ("", tag):
+            raise _Refused(f"a document of another kind: <{tag[:40]}>")
+        self.root = self.root or tag
         if len(self._around) == self._depth:
             self._tree, self._size, self._begun, self._tag = TreeBuilder(), 0, self.line, tag
         elif self._tree and tag == self._tag:
