@@ -429,7 +429,9 @@ def test_what_is_trained_further_is_averaged_with_what_it_was(
     from training.evidence.train import Settings, train
 
     assert train(few_examples, tmp_path / "first", tiny_bert, Settings(steps=2, questions=4, layers=2), "cpu")
-    further = Settings(steps=3, questions=4, layers=2, learning_rate=1e-1, go_on_from=str(tmp_path / "first" / "model"))
+    further = Settings(
+        steps=3, questions=4, layers=2, learning_rate=1e-1, go_on_from=str(tmp_path / "first" / "model"), mean=True
+    )
     assert train(few_examples, tmp_path / "further", tiny_bert, further, "cpu")
     first, mean = (load_file(tmp_path / name / "model" / "model.safetensors") for name in ("first", "further"))
     reached = torch.load(tmp_path / "further" / "checkpoint.pt", weights_only=True)["model"]
