@@ -3,10 +3,10 @@
     python -m training.evidence.calibrate SET SEEDS [MODEL]
 
 SET is the folder that question_set.py wrote, SEEDS the papers that questions/seeds.jsonl is about; MODEL the folder of
-an evidence model, the one in models/ if left out. Fits on SET's dev.jsonl and questions/seeds.jsonl together, and
-measures on test.jsonl and on hard.jsonl too, which has near misses in the abstracts' own words, and answerable
-questions in others, made to be hard to tell apart. Prints the constants of rag/refusal.py, and for each part how many
-answerable questions are refused and how many others are; writes MODEL/risk_coverage.json.
+an evidence model, the one in models/ if left out. Fits on SET's dev.jsonl and questions/seeds.jsonl together. Measures
+on test.jsonl too, on blind.jsonl, which nobody read who chose anything here, and on hard.jsonl, which has near misses
+in the abstracts' own words, and answerable questions in others. Prints the constants of rag/refusal.py, and for each
+part how many answerable questions are refused and how many others are; writes MODEL/risk_coverage.json.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def main() -> None:
     reader, papers = EvidenceReader(arguments.model), arguments.set / "papers.jsonl"
     read = {
         **_read(papers, [arguments.set / "dev.jsonl", arguments.set / "test.jsonl"], reader),
-        **_read(arguments.seeds, [QUESTIONS / "seeds.jsonl", QUESTIONS / "hard.jsonl"], reader),
+        **_read(arguments.seeds, [QUESTIONS / f"{name}.jsonl" for name in ("seeds", "hard", "blind")], reader),
     }
     fitted_on = [*read["dev"], *read["seeds"]]
     signals, right = _table(fitted_on)
