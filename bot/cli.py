@@ -343,10 +343,13 @@ def _discord(arguments: argparse.Namespace) -> int:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     from bot.progress import progress_on
+    from bot.render import error_json
     from bot.report import evaluation_html, evaluation_json, evaluation_text
     from rag.evaluate import outcome, read_questions
 
     questions = read_questions(arguments.questions)
+    if arguments.report:
+        _check_writable(arguments.report)  # before an hour of answers
     answerer = _answerer(_settings(arguments))
     outcomes = []
     progress = progress_on(sys.stderr)
@@ -354,14 +357,35 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         for asked in questions:
             outcomes.append(outcome(asked, answerer.answer(asked.question, asked.history)))
             progress("answer", len(outcomes), len(questions))
+    problem = None
     if arguments.report:
         page = evaluation_html(outcomes, arguments.questions.name)
         try:
             arguments.report.write_text(page, encoding="utf-8")
         except OSError as exc:
-            raise FootnoteError(f"Cannot write {arguments.report}: {exc.strerror}.", "Name another --report.") from exc
-    print(json.dumps(evaluation_json(outcomes)) if arguments.json else evaluation_text(outcomes))
+            problem = _unwritable(arguments.report, exc)
+    if arguments.json:
+        print(json.dumps(evaluation_json(outcomes) | (error_json(problem) if problem else {})))
+        return _exit_code(problem) if problem else ANSWERED
+    print(evaluation_text(outcomes))
+    if problem:
+        raise problem
     return ANSWERED
+
+
+def _check_writable(report: Path) -> None:
+    """Raise FootnoteError if a report cannot be written there; leaves what is there as it is."""
+    is_new = not report.exists()
+    try:
+        report.open("a").close()
+        if is_new:
+            report.unlink()
+    except OSError as exc:
+        raise _unwritable(report, exc) from exc
+
+
+def _unwritable(report: Path, exc: OSError) -> FootnoteError:
+    return FootnoteError(f"Cannot write {report}: {exc.strerror}.", "Name another --report.")
 
 
 def _status(arguments: argparse.Namespace) -> int:

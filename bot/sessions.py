@@ -90,6 +90,8 @@ class Turn:
     """Seconds since 1970."""
     answer: Answer | None
     """All of the answer; None if another version of Footnote wrote it."""
+    number: int | None = None
+    """What names it in the file; None if it is not kept."""
 
 
 class Sessions:
@@ -141,25 +143,24 @@ class Sessions:
             raise SessionError(f"{what} {id_or_name!r} in {self.path}.", "List them with /sessions in: footnote chat")
         return _conversation(rows[0])
 
-    def turns(self, conversation_id: str) -> list[Turn]:
-        """The turns that are kept, oldest first."""
+    def turns(self, conversation_id: str, last: int | None = None) -> list[Turn]:
+        """The `last` turns, or all that are kept, oldest first."""
         with self._transaction() as database:
             rows = database.execute(
-                "SELECT question, answer, query, at, record FROM turns WHERE conversation = ? ORDER BY number",
-                (conversation_id,),
-            )
-            return [_turn(row) for row in rows]
+                "SELECT * FROM turns WHERE conversation = ? ORDER BY number DESC LIMIT ?",
+                (conversation_id, -1 if last is None else last),
+            ).fetchall()
+        return [_turn(row) for row in reversed(rows)]
 
-    def append(self, conversation_id: str, answer: Answer, *, instead: bool = False) -> None:
-        """Add a turn, or put it `instead` of the last one; the oldest beyond the most that are kept go.
+    def append(self, conversation_id: str, answer: Answer, *, instead: int | None = None) -> int:
+        """Add a turn, or put it `instead` of the one of this number; returns its number.
 
-        Raises SessionError if the conversation was forgotten meanwhile.
+        The oldest turns beyond the most that are kept go. Raises SessionError if the conversation was forgotten
+        meanwhile.
         """
         now = time.time()
         record = json.dumps(to_record(answer))
         with self._transaction() as database:
-            if instead:
-                _remove_last(database, conversation_id)
             changed = database.execute(
                 "UPDATE conversations SET at = ?, title = CASE title WHEN '' THEN ? ELSE title END WHERE id = ?",
                 (now, answer.question[:_LONGEST_TITLE], conversation_id),
@@ -168,20 +169,31 @@ class Sessions:
                 raise SessionError(
                     f"The conversation {conversation_id} is no longer in {self.path}.", "Begin a new one."
                 )
-            database.execute(
-                "INSERT INTO turns (conversation, question, answer, query, at, record) VALUES (?, ?, ?, ?, ?, ?)",
-                (conversation_id, answer.question, answer.text, answer.query, now, record),
+            added = database.execute(
+                "REPLACE INTO turns (number, conversation, question, answer, query, at, record) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (instead, conversation_id, answer.question, answer.text, answer.query, now, record),
             )
             database.execute(
                 "DELETE FROM turns WHERE conversation = ?1 AND number NOT IN "
                 "(SELECT number FROM turns WHERE conversation = ?1 ORDER BY number DESC LIMIT ?2)",
                 (conversation_id, self._most_turns),
             )
+        assert added.lastrowid is not None
+        return added.lastrowid
 
-    def undo(self, conversation_id: str) -> None:
-        """Remove the last turn, if there is one."""
+    def undo(self, conversation_id: str, number: int) -> None:
+        """Remove the turn of this number, if it is still there; a title that it gave goes with it."""
         with self._transaction() as database:
-            _remove_last(database, conversation_id)
+            undone = database.execute(
+                "DELETE FROM turns WHERE conversation = ? AND number = ? RETURNING question", (conversation_id, number)
+            ).fetchone()
+            if undone:
+                database.execute(
+                    "UPDATE conversations SET title = coalesce((SELECT substr(question, 1, ?) FROM turns "
+                    "WHERE conversation = conversations.id ORDER BY number LIMIT 1), '') WHERE id = ? AND title = ?",
+                    (_LONGEST_TITLE, conversation_id, undone["question"][:_LONGEST_TITLE]),
+                )
 
     def rename(self, conversation_id: str, name: str) -> None:
         """Call a conversation `name`. Raises SessionError if another one is called so."""
@@ -252,12 +264,6 @@ def _explained(exc: sqlite3.Error | OSError, path: Path) -> SessionError:
     return SessionError(f"Cannot use the conversations in {path}: {why}.", hint)
 
 
-def _remove_last(database: sqlite3.Connection, conversation_id: str) -> None:
-    database.execute(
-        "DELETE FROM turns WHERE number = (SELECT max(number) FROM turns WHERE conversation = ?)", (conversation_id,)
-    )
-
-
 def _conversation(row: sqlite3.Row) -> Conversation:
     key = Key(row["surface"], row["place"], row["person"])
     return Conversation(row["id"], key, row["name"], row["title"], row["at"], row["turns"])
@@ -268,4 +274,4 @@ def _turn(row: sqlite3.Row) -> Turn:
         answer = to_answer(json.loads(row["record"]))
     except ValueError:  # another version wrote it
         answer = None
-    return Turn(row["question"], row["answer"], row["query"], row["at"], answer)
+    return Turn(row["question"], row["answer"], row["query"], row["at"], answer, row["number"])

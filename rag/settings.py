@@ -4,6 +4,7 @@ The only reader of either, and the only writer of .env. The environment wins ove
 .env.example, and a test holds that file to this one.
 """
 
+import contextlib
 import difflib
 import ipaddress
 import os
@@ -83,12 +84,15 @@ class Settings(BaseSettings):
     discord_api_base: str = Field("", description="For tests against a local Discord; loopback only.")
     discord_gateway: str = Field("", description="For tests against a local Discord; loopback only.")
 
-    @field_validator("store", mode="before")
+    @field_validator("store")
     @classmethod
-    def _not_empty(cls, folder: object) -> object:
-        if str(folder) in {"", "."}:
+    def _folder_of_its_own(cls, folder: Path) -> Path:
+        if folder == Path():
             raise ValueError("must be a folder of its own, such as store")
-        return folder
+        try:
+            return folder.expanduser()
+        except RuntimeError as exc:
+            raise ValueError(f"{folder} names nobody's home") from exc
 
     @field_validator("discord_api_base", "discord_gateway")
     @classmethod
@@ -128,7 +132,7 @@ def load_settings(**given: object) -> Settings:
             f"{wrong}.", f"Mend it in the environment or in {ENV_FILE}; .env.example documents every setting."
         ) from exc
     except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigurationError(f"Cannot read {ENV_FILE}: {exc}.", "It must be a UTF-8 text file.") from exc
+        raise _unusable("read", exc) from exc
 
 
 def write_setting(name: str, value: str) -> None:
@@ -141,13 +145,36 @@ def write_setting(name: str, value: str) -> None:
         after, found = re.subn(rf"(?m)^[ \t]*(?:export[ \t]+)?{name}[ \t]*=.*$", lambda _: line, before)
         if not found:
             after = f"{before}{'' if before.endswith(chr(10)) or not before else chr(10)}{line}\n"
-        written = path.with_name(f"{path.name}.new")
-        written.write_text(after, encoding="utf-8")
+        _replace(path, after)
+    except (OSError, UnicodeDecodeError) as exc:
+        raise _unusable("write", exc) from exc
+
+
+def _replace(path: Path, text: str) -> None:
+    """Put a text in a file's place, whole or not at all. Raises OSError.
+
+    It may hold the bot's token: nobody but its owner can read it at any moment, unless that is how the file was.
+    """
+    written = path.with_name(f"{path.name}.new")
+    written.unlink(missing_ok=True)  # of a process that was killed
+    descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
         if path.exists():
             shutil.copymode(path, written)
         written.replace(path)
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigurationError(f"Cannot write {ENV_FILE}: {exc}.", "It must be a UTF-8 text file.") from exc
+    except BaseException:
+        with contextlib.suppress(OSError):
+            written.unlink()
+        raise
+
+
+def _unusable(verb: str, exc: OSError | UnicodeDecodeError) -> ConfigurationError:
+    """What failed with .env, and what mends it."""
+    no_text = isinstance(exc, UnicodeDecodeError)
+    hint = "It must be a UTF-8 text file." if no_text else f"See: ls -l {ENV_FILE}; df -h ."
+    return ConfigurationError(f"Cannot {verb} {ENV_FILE}: {exc}.", hint)
 
 
 def _check_names() -> None:
@@ -155,7 +182,7 @@ def _check_names() -> None:
     try:
         in_file = dotenv_values(ENV_FILE) if Path(ENV_FILE).is_file() else {}
     except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigurationError(f"Cannot read {ENV_FILE}: {exc}.", "It must be a UTF-8 text file.") from exc
+        raise _unusable("read", exc) from exc
     known = [name.upper() for name in Settings.model_fields]
     for name in [*os.environ, *in_file]:
         if name.upper().startswith(PREFIX) and name.upper().removeprefix(PREFIX) not in known:

@@ -208,11 +208,20 @@ class DiscordServer:
         return self._interact(5, data, user, GENERAL)
 
     def say(
-        self, content: str, user: int = ADA, channel: int = GENERAL, reply_to: Json | None = None, mention: bool = False
+        self,
+        content: str,
+        user: int = ADA,
+        channel: int = GENERAL,
+        reply_to: Json | None = None,
+        mention: bool = False,
+        ping: bool = True,
     ) -> Json:
-        """Write a message. `mention` mentions the bot."""
+        """Write a message. `mention` mentions the bot; a reply with `ping` mentions whom it replies to, wordlessly."""
         content = f"<@{BOT}> {content}" if mention else content
-        return self._do(self._say(content, user, channel, reply_to, [BOT] if mention else []))
+        mentioned = {BOT} if mention else set()
+        if reply_to is not None and ping:
+            mentioned.add(int(reply_to["author"]["id"]))
+        return self._do(self._say(content, user, channel, reply_to, sorted(mentioned)))
 
     def direct(self, user: int) -> int:
         """The channel of direct messages with a person."""

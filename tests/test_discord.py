@@ -171,10 +171,19 @@ def test_mention_is_answered_in_the_channel_where_threads_are_not_allowed(
     assert message["message_reference"]["message_id"] == int(said["id"])
 
 
-def test_reply_to_the_bot_is_a_question(discord: DiscordServer, answer: Json) -> None:
-    before = len(discord.in_channel(GENERAL))
-    discord.say("what does Venus replace?", reply_to=answer)
+@pytest.mark.parametrize(("person", "ping", "mention"), [(780, True, False), (781, False, False), (782, True, True)])
+def test_reply_to_the_bot_goes_on_where_it_stands(
+    discord: DiscordServer, bot: BotProcess, folder: Path, person: int, ping: bool, mention: bool
+) -> None:
+    answer = discord.answered(discord.slash("ask", user=person, question=QUESTION))
+    before, threads = len(discord.in_channel(GENERAL)), len(discord.channels)
+    discord.say("and how long does it train?", user=person, reply_to=answer, ping=ping, mention=mention)
     assert "source" in actions(last_in(discord, GENERAL, before))
+    assert len(discord.channels) == threads
+    sessions = Sessions(folder / "sessions.db")
+    conversation = sessions.newest(Key("discord", str(GENERAL), str(person)))
+    assert conversation is not None
+    assert sessions.turns(conversation.id)[-1].query == f"{QUESTION} and how long does it train?"
 
 
 def test_what_is_not_for_the_bot_is_left_alone(discord: DiscordServer, bot: BotProcess, thread: int) -> None:
@@ -461,14 +470,14 @@ def test_deleted_reply_is_written_anew(discord: DiscordServer, bot: BotProcess) 
 
 def test_channel_closed_to_the_bot_harms_nobody_else(discord: DiscordServer, bot: BotProcess) -> None:
     discord.closed_channels.add(OTHER)
-    gone = len(bot.logged("nobody to reply to"))
+    late, gone = len(bot.logged("acknowledged too late")), len(bot.logged("nobody to reply to"))
     discord.acknowledge_within_s = -1.0
     discord.slash("ask", channel=OTHER, question=QUESTION)
-    discord.until(lambda: len(bot.logged("acknowledged too late")) > 0, "refused")
+    discord.until(lambda: len(bot.logged("acknowledged too late")) > late, "acknowledged too late")
     discord.acknowledge_within_s = 3.0
     assert "source" in actions(discord.answered(discord.slash("ask", question=QUESTION)))
+    discord.until(lambda: len(bot.logged("nobody to reply to")) > gone, "given up")
     discord.closed_channels.clear()
-    assert len(bot.logged("nobody to reply to")) >= gone
 
 
 @pytest.mark.parametrize("lose", ["close 4000", "close 1006-like", "reconnect"])

@@ -2,8 +2,12 @@
 
 import json
 import logging
+import random
 import re
+import signal
+import sqlite3
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -97,6 +101,44 @@ def test_code_block_that_must_be_cut_is_closed_and_opened_again() -> None:
 def test_code_block_that_fits_into_a_message_is_not_cut() -> None:
     block = "```\n" + "\n".join("x" * 20 for _ in range(6)) + "\n```"
     assert any(block in part for part in split("word " * 30 + "\n" + block, 200))
+
+
+@pytest.fixture
+def _in_time() -> Iterator[None]:
+    """What never returned would hold up all tests."""
+
+    def give_up(*_: object) -> None:
+        raise AssertionError("it never returned")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("_in_time")
+@pytest.mark.parametrize("text", ["Here is the list:\n```\n" + "[1]" * 900, "``` https://x.y/" + "a" * 2500])
+def test_run_without_a_place_to_cut_behind_a_fence_is_cut_all_the_same(text: str) -> None:
+    assert len(writing_post("a" * 16, text).text) < 2000
+
+
+@pytest.mark.usefixtures("_in_time")
+def test_whatever_stands_between_fences_comes_in_parts_that_fit_and_hold_everything() -> None:
+    draw = random.Random(0)
+    runs = ["[1]" * 30, "https://a.b/" + "c" * 50, "`code`", "**bold words**", "[2] ", "word ", "End. ", "x" * 70]
+    pieces = ["```\n", "```py\n", "```py about\n", "\n```\n", "```[1]", "``` ", "\n", "\n\n", *runs]
+
+    def bare(text: str) -> str:
+        return re.sub(r"[`py\s]", "", text)  # fences are closed and opened again
+
+    for _ in range(3000):
+        text = "".join(draw.choices(pieces, k=draw.randint(1, 25)))
+        longest = draw.randint(40, 120)
+        parts = split(text, longest)
+        assert all(0 < len(part) <= longest for part in parts)
+        assert all(open_fence(part) is None for part in parts[:-1])
+        assert bare("".join(parts)) == bare(text)
 
 
 def test_text_without_any_place_to_cut_is_cut_all_the_same() -> None:
@@ -269,21 +311,43 @@ def test_rules_lower_limits_but_never_raise_them() -> None:
 def test_what_is_kept_survives_and_is_forgotten(tmp_path: Path) -> None:
     kept = Kept(tmp_path / "discord.db")
     kept.accept(Asked("q1", "What?", 1, 2, 3, 100.0), 77)
-    kept.accept(Asked("q2", "Who?", 1, 2, 3, 101.0), None)
+    kept.accept(Asked("q2", "Who?", 1, 2, 3, 101.0, ("What?", "Why?")), None)
     kept.answered("q2", answer_of())
     kept.close_question("q2")
     again = Kept(tmp_path / "discord.db")  # as after a SIGKILL: nobody closed the first
     assert [(asked.id, message) for asked, message in again.open_questions()] == [("q1", 77)]
-    assert again.find("q2") == (Asked("q2", "Who?", 1, 2, 3, 101.0), answer_of())
+    assert again.find("q2") == (Asked("q2", "Who?", 1, 2, 3, 101.0, ("What?", "Why?")), answer_of())
     assert again.answers(3, None) == [answer_of()]
     assert again.answers(3, 9) == []
     assert again.forget(3, 9) == 0
-    assert again.forget(3, 1) == 1
-    again.close_question("q1")
-    again.forget_older(1)
-    assert again.find("q1") is None
+    assert again.forget(3, 1) == 2
+    assert again.open_questions() == []
     kept.close()
     again.close()
+
+
+@pytest.mark.parametrize("forget", [lambda kept: kept.forget(3, 1), lambda kept: kept.forget_older(1)])
+def test_forgotten_words_are_in_no_file(tmp_path: Path, forget: Callable[[Kept], object]) -> None:
+    kept = Kept(tmp_path / "discord.db")
+    kept.accept(Asked("q1", "secret", 1, 2, 3, 100.0, ("secret before",)), None)
+    kept.answered("q1", answer_of("It is secret [1]."))
+    kept.close_question("q1")
+    assert b"secret" in b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    forget(kept)
+    assert b"secret" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    kept.close()
+
+
+def test_file_of_an_earlier_version_is_used_on(tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "discord.db")
+    kept.accept(Asked("q1", "What?", 1, 2, 3, 100.0), None)
+    kept.close()
+    with sqlite3.connect(tmp_path / "discord.db") as database:
+        database.execute("ALTER TABLE questions DROP COLUMN history")
+    database.close()
+    kept = Kept(tmp_path / "discord.db")
+    assert kept.find("q1") == (Asked("q1", "What?", 1, 2, 3, 100.0), None)
+    kept.close()
 
 
 def test_second_rating_replaces_the_first(tmp_path: Path) -> None:

@@ -217,6 +217,29 @@ def test_report_is_one_page_that_needs_nothing_else(run: Run, questions: Path, t
     assert not re.search(r"\bnan\b", page)
 
 
+def test_report_that_cannot_be_written_in_the_end_takes_no_figures_with_it(run: Run, questions: Path) -> None:
+    full = Path("/dev/full")  # can be opened
+    if not full.exists():
+        pytest.skip("there is no /dev/full here")
+    code, out, err = run(str(questions), "--report", str(full))
+    assert (code, out.splitlines()[0], "Cannot write /dev/full: No space left" in err) == (1, "5 questions", True)
+    code, out, _ = run(str(questions), "--report", str(full), "--json")
+    assert (code, json.loads(out)["questions"], json.loads(out)["hint"]) == (1, 5, "Name another --report.")
+
+
+def test_trying_the_report_leaves_no_file_and_changes_none(
+    run: Run, questions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rag.evaluate.outcome", interrupted)
+    old, new = tmp_path / "old.html", tmp_path / "new.html"
+    old.write_text("of before")
+    assert [run(str(questions), "--report", str(file))[0] for file in (old, new)] == [130, 130]
+    assert (old.read_text(), new.exists()) == ("of before", False)
+
+
 def test_what_goes_wrong_has_a_message_and_an_exit_code(run: Run, questions: Path, tmp_path: Path) -> None:
     assert run("gone.jsonl")[0::2] == (
         1,
@@ -226,5 +249,5 @@ def test_what_goes_wrong_has_a_message_and_an_exit_code(run: Run, questions: Pat
     code, out, _ = run("gone.jsonl", "--json")
     assert (code, json.loads(out)["schema"]) == (1, 1)
     code, _, err = run(str(questions), "--report", str(tmp_path / "no" / "report.html"))
-    assert (code, "Cannot write" in err) == (1, True)
+    assert (code, "Cannot write" in err, "answer" in err) == (1, True, False)  # nothing was answered in vain
     assert run(str(questions), "--store", "nowhere")[0] == 4

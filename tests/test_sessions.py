@@ -17,6 +17,7 @@ import pytest
 
 from bot.records import to_answer, to_record
 from bot.sessions import Key, Sessions
+from bot.terminal.talk import Talk
 from rag.answer import Answerer
 from rag.errors import SessionError
 from rag.retrieve import Retriever
@@ -122,15 +123,62 @@ def test_only_the_last_turns_are_kept_and_the_title_stays(sessions: Sessions, an
     assert sessions.find(conversation.id).title == "0"
 
 
-def test_last_turn_is_undone_or_replaced(sessions: Sessions, answer: Answer) -> None:
+def test_turn_is_undone_or_replaced_whatever_came_after_it(sessions: Sessions, answer: Answer) -> None:
     conversation = sessions.begin(ME)
-    for question in "ab":
-        sessions.append(conversation.id, asked(answer, question))
-    sessions.append(conversation.id, asked(answer, "c"), instead=True)
-    assert [turn.question for turn in sessions.turns(conversation.id)] == ["a", "c"]
-    for _ in range(3):
-        sessions.undo(conversation.id)
-    assert sessions.turns(conversation.id) == []
+    first, second, _ = (sessions.append(conversation.id, asked(answer, question)) for question in "abc")
+    assert sessions.append(conversation.id, asked(answer, "d"), instead=first) == first
+    assert [turn.question for turn in sessions.turns(conversation.id)] == ["d", "b", "c"]
+    for _ in range(2):
+        sessions.undo(conversation.id, second)
+    assert [turn.question for turn in sessions.turns(conversation.id)] == ["d", "c"]
+    assert [turn.question for turn in sessions.turns(conversation.id, 1)] == ["c"]
+
+
+def test_title_of_a_question_that_was_undone_goes_with_it(sessions: Sessions, answer: Answer) -> None:
+    conversation = sessions.begin(ME)
+    sessions.undo(conversation.id, sessions.append(conversation.id, asked(answer, "a" * 300)))
+    assert sessions.find(conversation.id).title == ""
+    first, _ = (sessions.append(conversation.id, asked(answer, question)) for question in "bc")
+    assert sessions.find(conversation.id).title == "b"
+    sessions.undo(conversation.id, first)
+    assert sessions.find(conversation.id).title == "c"
+
+
+def test_taking_back_or_asking_again_touches_no_turn_of_another_surface(sessions: Sessions, answer: Answer) -> None:
+    thread = Key("discord", "42", "me")
+    conversation = sessions.begin(thread)
+    sessions.append(conversation.id, asked(answer, "in Discord"))
+    talk = Talk(sessions, ME)
+    talk.resume(conversation)
+    talk.add(asked(answer, "here"))
+    sessions.append(conversation.id, asked(answer, "in Discord again"))
+    talk.add(replace(asked(answer, "here"), text="Another."), instead=True)
+    kept = sessions.turns(conversation.id)
+    assert [turn.question for turn in kept] == ["in Discord", "here", "in Discord again"]
+    assert kept[1].text == "Another."
+    assert talk.take_back() == "here"
+    assert [turn.question for turn in sessions.turns(conversation.id)] == ["in Discord", "in Discord again"]
+
+
+def test_turn_that_could_not_be_kept_is_replaced_and_taken_back_all_the_same(
+    sessions: Sessions, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk = Talk(sessions, ME)
+    talk.add(asked(answer, "a"))
+    with monkeypatch.context() as patched:
+        patched.setattr(sessions, "path", Path("/dev/null/sessions.db"))
+        with pytest.raises(SessionError):
+            talk.add(asked(answer, "b"), instead=True)
+        for question in "cd":
+            with pytest.raises(SessionError):
+                talk.add(asked(answer, question))
+        assert talk.unsaved == 3
+        assert talk.take_back() == "d"
+    assert talk.unsaved == 2
+    talk.add(asked(answer, "e"))
+    assert talk.conversation
+    assert [turn.question for turn in sessions.turns(talk.conversation.id)] == talk.history == ["b", "c", "e"]
+    assert talk.unsaved == 0
 
 
 def test_forgetting_leaves_nothing_in_the_file(sessions: Sessions, answer: Answer) -> None:
@@ -141,7 +189,7 @@ def test_forgetting_leaves_nothing_in_the_file(sessions: Sessions, answer: Answe
     assert sessions.forget(mine.id) == 0
     assert sessions.forget_person("discord", "u") == 2
     assert sessions.recent() == []
-    assert b"secret" not in sessions.path.read_bytes()
+    assert b"secret" not in b"".join(file.read_bytes() for file in sessions.path.parent.iterdir())
     with pytest.raises(SessionError, match="is no longer in"):
         sessions.append(mine.id, answer)
 

@@ -1,12 +1,14 @@
 """Settings come from the environment and .env, are documented, and say what is wrong with them."""
 
 import re
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from rag.errors import ConfigurationError
-from rag.settings import PREFIX, Settings, load_settings
+from rag.settings import PREFIX, Settings, load_settings, write_setting
 from tests.conftest import ROOT
 
 EXAMPLE = ROOT / ".env.example"
@@ -47,6 +49,8 @@ def test_environment_wins_over_file_and_arguments_over_both(tmp_path: Path, monk
         ),
         ("FOOTNOTE_THREADS", "100000", "FOOTNOTE_THREADS: Input should be less than or equal to 512"),
         ("FOOTNOTE_STORE", "", "FOOTNOTE_STORE: must be a folder of its own"),
+        ("FOOTNOTE_STORE", "./", "FOOTNOTE_STORE: must be a folder of its own"),
+        ("FOOTNOTE_STORE", "~nobody-here/shelf", "FOOTNOTE_STORE: ~nobody-here/shelf names nobody's home"),
         ("FOOTNOTE_GPU_LAYER", "3", r"FOOTNOTE_GPU_LAYER is no setting\. Did you mean FOOTNOTE_GPU_LAYERS\?"),
         ("FOOTNOTE_ZZZ", "3", r"FOOTNOTE_ZZZ is no setting\. See \.env\.example"),
     ],
@@ -65,7 +69,7 @@ def test_misspelt_setting_in_the_file_is_named(tmp_path: Path) -> None:
 
 def test_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"FOOTNOTE_STORE=\xff\xfe\n")
-    with pytest.raises(ConfigurationError, match=r"Cannot read \.env"):
+    with pytest.raises(ConfigurationError, match=r"Cannot read \.env: .* It must be a UTF-8 text file\."):
         load_settings()
 
 
@@ -86,3 +90,41 @@ def test_none_means_no_model_and_a_path_is_expanded(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HOME", "/home/someone")
     assert load_settings(model="none").model_path is None
     assert load_settings(model="~/m.gguf").model_path == Path("/home/someone/m.gguf")
+    monkeypatch.setenv("FOOTNOTE_STORE", "~/shelf")
+    assert load_settings().store == Path("/home/someone/shelf")
+
+
+def test_file_with_the_token_is_never_readable_by_others_while_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes = []
+
+    def copymode(before: Path, written: Path) -> None:
+        modes.append(written.stat().st_mode & 0o777)
+        shutil.copymode(before, written)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("rag.settings.shutil", SimpleNamespace(copymode=copymode))
+        (tmp_path / ".env").write_text("FOOTNOTE_DISCORD_TOKEN=hush\n")
+        (tmp_path / ".env").chmod(0o640)
+        (tmp_path / ".env.new").touch()  # a process was killed before it had written it
+        write_setting("model", "a.gguf")
+    assert modes == [0o600]
+    assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o640
+    (tmp_path / ".env").unlink()
+    write_setting("model", "a.gguf")
+    assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
+
+
+def test_setting_that_cannot_be_written_leaves_the_file_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / ".env").write_text("FOOTNOTE_DISCORD_TOKEN=hush\n")
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(ConfigurationError, match=r"Cannot write \.env: .*No space left on device\. See: ls") as raised:
+        write_setting("model", "a.gguf")
+    assert "UTF-8" not in str(raised.value)
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [(".env", "FOOTNOTE_DISCORD_TOKEN=hush\n")]

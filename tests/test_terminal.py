@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -241,6 +242,62 @@ def test_ctrl_c_stops_the_answer_keeps_what_came_and_again_leaves(chat: Callable
         assert terminal.wait_for_end() == 130
 
 
+def test_retry_that_is_stopped_before_a_word_keeps_the_answer_that_was_there(chat: Callable[..., Terminal]) -> None:
+    gated = """
+import os
+class Gated(WordReader):
+    def read(self, question, passages):
+        if os.path.exists("gate"):  # papers wait to be read until it is opened
+            open("gate").close()
+            os.remove("gate")
+        return super().read(question, passages)
+rag.reader.shipped_reader = Gated
+"""
+    with chat(program=PROGRAM.replace("rag.reader.shipped_reader = WordReader\n", gated)) as terminal:
+        terminal.wait_for("no model")
+        terminal.ask(QUESTION)
+        at_prompt(terminal, "supported")
+        os.mkfifo("gate")
+        terminal.ask("/retry")
+        terminal.wait_for("reading 5 papers")
+        terminal.send(CTRL_C)
+        Path("gate").open("w").close()
+        at_prompt(terminal, "Stopped; the answer of before is kept.")
+        terminal.ask("/sources")
+        at_prompt(terminal, "/sources\n\n  [1] Mercury: A Small Model")
+    with chat("--resume") as terminal:
+        at_prompt(terminal, "It reaches 71.5% accuracy")
+
+
+def test_store_that_goes_away_is_said_and_holds_up_neither_typing_nor_leaving(
+    chat: Callable[..., Terminal], shelf: Path
+) -> None:
+    shutil.copytree(shelf, "store")
+    with chat(environment={"FOOTNOTE_STORE": "store"}) as terminal:
+        terminal.wait_for("no model")
+        terminal.ask(QUESTION)
+        at_prompt(terminal, "supported")
+        Path("data/footnote/sessions.db").rename("kept.db")
+        Path("data/footnote/sessions.db").write_bytes(b"nonsense" * 1000)
+        Path("store").rename("away")
+        terminal.send("/load ")
+        terminal.wait_for("the papers cannot be opened")
+        terminal.send("\x15/forget a")
+        terminal.wait_for("every conversation")  # what else completes it is offered
+        terminal.send("\x15" + QUESTION + ENTER)
+        at_prompt(terminal, "store holds no papers. Run: footnote rebuild seeds/")
+        Path("away").rename("store")
+        Path("kept.db").replace("data/footnote/sessions.db")
+        terminal.ask(QUESTION)
+        terminal.wait_for(lambda text: text.count("sentences supported") == 2)
+        Path("store").rename("away")
+        at_prompt(terminal)
+        terminal.send("x\x15" + CTRL_D)
+        assert terminal.wait_for_end() == 0
+        assert "Traceback" not in terminal.all
+        assert "Unhandled exception" not in terminal.all
+
+
 @pytest.mark.usefixtures("long_answers")
 def test_ctrl_d_leaves_also_before_the_next_prompt_is_there(chat: Callable[..., Terminal]) -> None:
     with chat() as terminal:
@@ -313,6 +370,15 @@ def test_what_was_typed_is_remembered_and_only_its_owner_can_read_it(
         terminal.wait_for("no model")
         terminal.send(UP)
         terminal.wait_for("› What does Mars prune?")
+        terminal.send("\x15/forget all" + ENTER)
+        at_prompt(terminal, "Forgotten: 1.")
+        assert history.read_bytes() == b""
+        terminal.ask("/set seed")
+        at_prompt(terminal, "seed 0")
+        terminal.send(UP + UP)
+        terminal.wait_for("› /set seed")
+        assert "Mars" not in history.read_text()
+        assert history.stat().st_mode & 0o777 == 0o600
 
 
 def test_completion_of_commands_titles_and_settings(chat: Callable[..., Terminal]) -> None:

@@ -13,7 +13,8 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any, Protocol, TypeVar
 
 from bot.discord_app import wording
@@ -96,8 +97,12 @@ class Desk:
         # Two pools, so that a button never waits for the queries of a hundred questions to be embedded.
         self._records = ThreadPoolExecutor(2, "records")
         self._lookups = ThreadPoolExecutor(2, "lookups")
+        self._open: dict[str, Asked] = {}
+        """The questions until their final reply is shown."""
         self._forgotten: set[str] = set()
-        self._jobs: dict[str, tuple[Asked, Job[Answer]]] = {}
+        """Those of them of which nothing is to be kept."""
+        self._keeping = threading.Lock()
+        self._jobs: dict[str, Job[Answer]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def off_loop(self, function: Callable[..., T], *arguments: Any) -> T:
@@ -115,11 +120,27 @@ class Desk:
         task.add_done_callback(self._tasks.discard)
 
     async def ask(
-        self, question: str, person: int, server: int, place: int, reply: Reply, style: Style, wider: bool = False
+        self,
+        question: str,
+        person: int,
+        server: int,
+        place: int,
+        reply: Reply,
+        style: Style,
+        wider: bool = False,
+        history: Sequence[str] | None = None,
     ) -> None:
-        """From the question to its final reply."""
-        asked = Asked(secrets.token_hex(8), question, person, server, place, time.time())
+        """From the question to its final reply. It follows the conversation, or `history` if that is given."""
+        asked = Asked(secrets.token_hex(8), question, person, server, place, time.time(), tuple(history or ()))
         _log.info("asked", extra={"fields": self._described(asked)})
+        self._open[asked.id] = asked
+        try:
+            await self._answer(asked, history is None, reply, style, wider)
+        finally:
+            del self._open[asked.id]
+            self._forgotten.discard(asked.id)
+
+    async def _answer(self, asked: Asked, follows: bool, reply: Reply, style: Style, wider: bool) -> None:
         ended = asyncio.Event()
         loop = asyncio.get_running_loop()
         draft = Draft()
@@ -129,12 +150,13 @@ class Desk:
                 loop.call_soon_threadsafe(ended.set)
 
         try:
-            history = await self.off_loop(self._history, asked)
-            await self.off_loop(self.kept.accept, asked, reply.message_id)
+            if follows:
+                asked = replace(asked, history=await self.off_loop(self._history, asked.place, asked.person))
+            await self.off_loop(self._accept, asked, reply.message_id)
             job = self.queue.submit(
-                person,
-                server,
-                lambda stop: self._answering(question, history, wider, draft, stop),
+                asked.person,
+                asked.server,
+                lambda stop: self._answering(asked.question, asked.history, wider, draft, stop),
                 on_end,
                 style.limits,
             )
@@ -143,9 +165,9 @@ class Desk:
             self.watch.ended["refused"] += 1
             await self._end(asked, reply, [Post(text, question_id=asked.id, buttons=(AGAIN,))])
             return
-        self._jobs[asked.id] = asked, job
+        self._jobs[asked.id] = job
         try:
-            await self._follow(asked, history, job, draft, ended, reply)
+            await self._follow(asked, job, draft, ended, reply)
         finally:
             del self._jobs[asked.id]
         self.watch.ended[str(job.state)] += 1
@@ -154,19 +176,16 @@ class Desk:
             _log.warning("not answered", extra={"fields": {"question_id": asked.id, "why": str(job.error)}})
         elif job.error is not None:
             _log.error("failed", extra={"fields": {"question_id": asked.id}}, exc_info=job.error)
-        if job.result is not None and asked.id not in self._forgotten:
+        if job.result is not None:
             with contextlib.suppress(SessionError):
                 await self.off_loop(self._keep, asked, job.result)
         await self._end(asked, reply, final_posts(asked.id, job, style.show_model))
-        if asked.id in self._forgotten:
-            self._forgotten.remove(asked.id)
-            await self.off_loop(self.kept.forget, place, person)
 
     def stop(self, question_id: str) -> bool:
         """Stop one question; whether it was still waiting or running."""
         if question_id not in self._jobs:
             return False
-        self.queue.stop(self._jobs[question_id][1])
+        self.queue.stop(self._jobs[question_id])
         return True
 
     async def tell_restarted(self, asked: Asked, reply: Reply) -> None:
@@ -175,8 +194,7 @@ class Desk:
 
     def stop_all(self, place: int, person: int) -> int:
         """Stop a person's questions in a place; returns how many."""
-        theirs = [key for key, (asked, _) in self._jobs.items() if (asked.place, asked.person) == (place, person)]
-        return sum(map(self.stop, theirs))
+        return sum(map(self.stop, self._theirs(place, person)))
 
     def conversation(self, place: int, person: int) -> Conversation | None:
         """A person's conversation in a place, if there is one. Blocks."""
@@ -184,15 +202,18 @@ class Desk:
 
     async def forget(self, place: int, person: int) -> int:
         """Stop a person's questions in a place, and forget conversation and answers; returns how many of all."""
-        theirs = {key for key, (asked, _) in self._jobs.items() if (asked.place, asked.person) == (place, person)}
-        self._forgotten |= theirs
+        self._forgotten.update(self._theirs(place, person))
         return self.stop_all(place, person) + await self.off_loop(self._forget, place, person)
 
+    def _theirs(self, place: int, person: int) -> list[str]:
+        return [asked.id for asked in self._open.values() if (asked.place, asked.person) == (place, person)]
+
     def _forget(self, place: int, person: int) -> int:
-        gone = self.kept.forget(place, person)
-        while conversation := self.conversation(place, person):
-            gone += self.sessions.forget(conversation.id)
-        return gone
+        with self._keeping:
+            gone = self.kept.forget(place, person)
+            while conversation := self.conversation(place, person):
+                gone += self.sessions.forget(conversation.id)
+            return gone
 
     async def keep_time(self) -> None:
         """End what waits or runs for too long; until cancelled."""
@@ -221,7 +242,6 @@ class Desk:
     async def _follow(
         self,
         asked: Asked,
-        history: Sequence[str],
         job: Job[Answer],
         draft: Draft,
         ended: asyncio.Event,
@@ -230,7 +250,7 @@ class Desk:
         """Show how a job goes until it has ended: a single edit at a time, and none that changes nothing."""
         nearest: Sequence[ScoredPaper] = ()
         with contextlib.suppress(FootnoteError):  # the job meets the same and explains it
-            nearest = await self.look_up(self.library.nearest, asked.question, history)
+            nearest = await self.look_up(self.library.nearest, asked.question, asked.history)
         shown, slowed = Post(), 1.0
         loop = asyncio.get_running_loop()
         while not ended.is_set():
@@ -270,16 +290,28 @@ class Desk:
             wait, waited = min(wait * 2, _SLOWEST_RETRY_S), waited + wait
         await self.off_loop(self.kept.close_question, asked.id)
 
-    def _history(self, asked: Asked) -> list[str]:
-        conversation = self.conversation(asked.place, asked.person)
-        return [turn.question for turn in self.sessions.turns(conversation.id)] if conversation else []
+    def _history(self, place: int, person: int) -> tuple[str, ...]:
+        """The questions of a conversation; one that was asked again at once counts once."""
+        conversation = self.conversation(place, person)
+        turns = self.sessions.turns(conversation.id, TURNS) if conversation else []
+        return tuple(question for question, _ in groupby(turn.question for turn in turns))
+
+    def _accept(self, asked: Asked, message: int | None) -> None:
+        """Keep a question, unless it was forgotten meanwhile."""
+        with self._keeping:
+            if asked.id not in self._forgotten:
+                self.kept.accept(asked, message)
 
     def _keep(self, asked: Asked, answer: Answer) -> None:
-        self.kept.answered(asked.id, answer)
-        if answer.text:
-            key = _key(asked.place, asked.person)
-            conversation = self.sessions.newest(key) or self.sessions.begin(key)
-            self.sessions.append(conversation.id, answer)
+        """Keep what it got, unless it was forgotten meanwhile."""
+        with self._keeping:
+            if asked.id in self._forgotten:
+                return
+            self.kept.answered(asked.id, answer)
+            if answer.text:
+                key = _key(asked.place, asked.person)
+                conversation = self.sessions.newest(key) or self.sessions.begin(key)
+                self.sessions.append(conversation.id, answer)
 
     def _described(self, asked: Asked) -> dict[str, object]:
         described: dict[str, object] = {

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import json
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import aiohttp
@@ -18,7 +19,7 @@ from bot.discord_app import wording
 from bot.discord_app.asking import Desk, Gone, Style, Unreachable
 from bot.discord_app.cards import Post, evidence_post, shorter_text, source_post
 from bot.discord_app.kept import Asked, evaluation_row
-from bot.discord_app.parsing import question_of, read_custom_id
+from bot.discord_app.parsing import names, question_of, read_custom_id
 from bot.discord_app.posting import PostedReply, Reason, acknowledged, explain, sending, whisper
 from bot.queue import Limits
 from rag.errors import FootnoteError
@@ -87,17 +88,19 @@ class FootnoteClient(discord.Client):
         """A question, if it is addressed to the bot."""
         if message.author.bot or message.type not in (discord.MessageType.default, discord.MessageType.reply):
             return
-        mentioned = any(user.id == self._id for user in message.mentions)
-        if not (mentioned or self._meant(message)):
+        pinged = any(user.id == self._id for user in message.mentions)  # also by a reply to it
+        if not (pinged or self._meant(message)):
             return
+        named = pinged and names(message.content, self._id)
         question = question_of(message.content, self._id)
-        if not question and not mentioned and message.guild is not None:
+        if not question and not named and message.guild is not None:
             return  # a picture, or the bot may not read what is written here
         style, refusal = self._style(message.guild, message.channel, message.author)
         if refusal:
             return  # silent where it may not answer
         with contextlib.suppress(Unreachable, Gone):
-            place, reply = await self._reply_to(message, mentioned, question)
+            anew = named and bool(question) and not self._replies_to_it(message)
+            place, reply = await self._reply_to(message, anew, question)
             if not question:
                 await reply.finish([Post(wording.NOT_A_QUESTION)])
                 return
@@ -119,8 +122,14 @@ class FootnoteClient(discord.Client):
         except (FootnoteError, discord.HTTPException) as error:
             await explain(interaction, error)
 
-    async def ask(self, interaction: discord.Interaction, question: str, wider: bool = False) -> None:
-        """Acknowledge, and answer in the reply to this interaction."""
+    async def ask(
+        self,
+        interaction: discord.Interaction,
+        question: str,
+        wider: bool = False,
+        history: Sequence[str] | None = None,
+    ) -> None:
+        """Acknowledge, and answer in the reply to this interaction, as the desk does."""
         style, refusal = self._style(interaction.guild, interaction.channel, interaction.user)
         if refusal:
             await whisper(interaction, Post(refusal))
@@ -128,7 +137,7 @@ class FootnoteClient(discord.Client):
         reply = await acknowledged(self, interaction)
         place = interaction.channel_id or 0
         server = interaction.guild_id or 0
-        self.desk.begin(self.desk.ask(question, interaction.user.id, server, place, reply, style, wider))
+        self.desk.begin(self.desk.ask(question, interaction.user.id, server, place, reply, style, wider, history))
 
     async def _act(self, interaction: discord.Interaction, action: str, question_id: str, data: Any) -> None:
         found = await self.desk.off_loop(self.desk.kept.find, question_id)
@@ -144,7 +153,7 @@ class FootnoteClient(discord.Client):
             else:
                 await whisper(interaction, Post(wording.NOTHING_RUNS))
         elif action == "retry":
-            await self.ask(interaction, asked.question, wider=answer is not None)
+            await self.ask(interaction, asked.question, wider=answer is not None, history=asked.history)
         elif answer is None:
             await whisper(interaction, Post(wording.NOT_ANSWERED_YET))
         elif action == "bad":
@@ -157,9 +166,9 @@ class FootnoteClient(discord.Client):
         else:
             await whisper(interaction, _detail(action, answer, data) or Post(wording.FORGOTTEN))
 
-    async def _reply_to(self, message: discord.Message, mentioned: bool, question: str) -> "tuple[int, PostedReply]":
-        """Where to answer a message, acknowledged: in a new thread where the bot was mentioned in a channel."""
-        if mentioned and question and isinstance(message.channel, discord.TextChannel):
+    async def _reply_to(self, message: discord.Message, anew: bool, question: str) -> "tuple[int, PostedReply]":
+        """Where to answer a message, acknowledged: in a new thread if a conversation begins `anew` in a channel."""
+        if anew and isinstance(message.channel, discord.TextChannel):
             with contextlib.suppress(Gone):  # threads are not allowed here
                 async with sending():
                     thread = await message.create_thread(name=" ".join(question.split())[:_LONGEST_THREAD_NAME])
@@ -179,9 +188,12 @@ class FootnoteClient(discord.Client):
         if message.guild is None:
             return True
         if message.reference is not None:
-            replied = message.reference.resolved
-            return isinstance(replied, discord.Message) and replied.author.id == self._id
+            return self._replies_to_it(message)
         return getattr(message.channel, "owner_id", None) == self._id and not message.mentions
+
+    def _replies_to_it(self, message: discord.Message) -> bool:
+        replied = message.reference.resolved if message.reference else None
+        return isinstance(replied, discord.Message) and replied.author.id == self._id
 
     def _style(self, guild: discord.Guild | None, channel: Any, user: Any) -> tuple[Style, str | None]:
         """How this server wants it, and why it wants no answer here or for this person."""

@@ -11,8 +11,8 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ MOST_QUESTIONS = 5_000
 _TABLES = """
 CREATE TABLE IF NOT EXISTS questions (
     id TEXT PRIMARY KEY, question TEXT NOT NULL, person INTEGER NOT NULL, server INTEGER NOT NULL,
-    place INTEGER NOT NULL, at REAL NOT NULL, message INTEGER, open INTEGER NOT NULL DEFAULT 1, record TEXT
+    place INTEGER NOT NULL, at REAL NOT NULL, history TEXT NOT NULL DEFAULT '[]',
+    message INTEGER, open INTEGER NOT NULL DEFAULT 1, record TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS by_place ON questions (place, person);
 CREATE INDEX IF NOT EXISTS by_age ON questions (at);
@@ -39,6 +40,8 @@ CREATE TABLE IF NOT EXISTS feedback (
 CREATE TABLE IF NOT EXISTS servers (id INTEGER PRIMARY KEY, rules TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
+# What was removed still stands in the log of changes beside the file, until that is written into the file and emptied.
+_OVERWRITE = "PRAGMA wal_checkpoint(TRUNCATE)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class Asked:
     place: int
     at: float
     """Seconds since 1970."""
+    history: tuple[str, ...] = ()
+    """The questions before it, oldest first, by which it is understood whenever and by whomever it is asked again."""
 
 
 _ASKED = ", ".join(field.name for field in fields(Asked))
@@ -76,6 +81,9 @@ class Kept:
             self._database.executescript(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON;" + _TABLES
             )
+            columns = [column[1] for column in self._database.execute("PRAGMA table_info(questions)")]
+            if "history" not in columns:  # an earlier version made it
+                self._database.execute("ALTER TABLE questions ADD COLUMN history TEXT NOT NULL DEFAULT '[]'")
 
         rows = self._run("SELECT id, rules FROM servers")
         self._rules = {server: Rules.of(json.loads(rules)) for server, rules in rows}
@@ -88,7 +96,8 @@ class Kept:
     def accept(self, asked: Asked, message: int | None) -> None:
         """Keep a question that is about to wait, and the message that will reply to it, if there is one."""
         marks = ", ".join("?" * (len(fields(Asked)) + 1))
-        self._run(f"INSERT INTO questions ({_ASKED}, message) VALUES ({marks})", *astuple(asked), message)
+        values = *astuple(asked)[:-1], json.dumps(asked.history)
+        self._run(f"INSERT INTO questions ({_ASKED}, message) VALUES ({marks})", *values, message)
 
     def answered(self, question_id: str, answer: Answer) -> None:
         """Keep what it got; its final reply is still to be shown."""
@@ -101,12 +110,12 @@ class Kept:
     def open_questions(self) -> list[tuple[Asked, int | None]]:
         """Those without a final reply, oldest first, and the message that was to become it."""
         rows = self._run(f"SELECT {_ASKED}, message FROM questions WHERE open ORDER BY at")
-        return [(Asked(*row[:-1]), row[-1]) for row in rows]
+        return [(_asked(row[:-1]), row[-1]) for row in rows]
 
     def find(self, question_id: str) -> tuple[Asked, Answer | None] | None:
         """A question and its answer; None if it is not kept (any more)."""
         rows = self._run(f"SELECT {_ASKED}, record FROM questions WHERE id = ?", question_id)
-        return (Asked(*rows[0][:-1]), _answer(rows[0][-1])) if rows else None
+        return (_asked(rows[0][:-1]), _answer(rows[0][-1])) if rows else None
 
     def answers(self, place: int, person: int | None) -> list[Answer]:
         """The answers given in a place, oldest first; only those to `person`, if one is given."""
@@ -119,11 +128,11 @@ class Kept:
         return [answer for (record,) in rows if (answer := _answer(record))]
 
     def forget(self, place: int, person: int) -> int:
-        """Remove a person's questions in a place; returns how many. One that waits is only emptied when it ends."""
+        """Remove a person's questions in a place, also those without a final reply; returns how many."""
         with self._explained(), self._lock:
-            return self._database.execute(
-                "DELETE FROM questions WHERE place = ? AND person = ? AND NOT open", (place, person)
-            ).rowcount
+            gone = self._database.execute("DELETE FROM questions WHERE place = ? AND person = ?", (place, person))
+            self._database.execute(_OVERWRITE)
+            return gone.rowcount
 
     def forget_older(self, days: float) -> None:
         """Remove questions older than this, and the oldest beyond the most that are kept."""
@@ -132,6 +141,7 @@ class Kept:
             "DELETE FROM questions WHERE NOT open AND id NOT IN (SELECT id FROM questions ORDER BY at DESC LIMIT ?)",
             MOST_QUESTIONS,
         )
+        self._run(_OVERWRITE)
 
     def rate(self, question_id: str, person: int, good: bool, row: dict[str, Any]) -> None:
         """Keep one person's rating, as a row of an evaluation; a second one replaces the first."""
@@ -189,6 +199,10 @@ def evaluation_row(answer: Answer, question_id: str, good: bool, reason: str) ->
         "model": answer.model,
         "generation": answer.generation,
     }
+
+
+def _asked(row: Sequence[Any]) -> Asked:
+    return replace(Asked(*row[:-1]), history=tuple(json.loads(row[-1])))
 
 
 def _answer(record: str | None) -> Answer | None:

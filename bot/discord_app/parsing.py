@@ -39,6 +39,15 @@ def question_of(content: str, bot: int) -> str:
     return re.sub(rf"<@!?{bot}>[,:]?", " ", content).strip()
 
 
+def names(content: str, bot: int) -> bool:
+    """Whether a message itself mentions the bot; a reply to it may do so without a word.
+
+    >>> names("what is attention, <@42>?", 42), names("what is attention?", 42)
+    (True, False)
+    """
+    return re.search(rf"<@!?{bot}>", content) is not None
+
+
 def token_problem(token: str) -> str | None:
     """Why a text cannot be a bot's token, without repeating it; None if it has the shape of one.
 

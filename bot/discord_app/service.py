@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bot.discord_app.asking import TURNS, Desk, Draft
+from bot.discord_app.asking import Desk, Draft
 from bot.discord_app.client import FootnoteClient
 from bot.discord_app.commands import add_commands
 from bot.discord_app.connection import log_in, stay_connected
@@ -116,7 +116,7 @@ async def _serve(
     library.store()  # a missing store is said before anything else
     engine = Engine(library, load_generator, settings)
     kept = Kept(kept_path(settings))
-    sessions = Sessions(settings.sessions_path, TURNS)
+    sessions = Sessions(settings.sessions_path)
     desk = Desk(library, engine.answer, kept, sessions, Watch(), settings.discord_log_text)
     limits = Limits(
         settings.discord_waiting_per_person,

@@ -4,6 +4,7 @@ Loads its papers and model behind the prompt. Knows neither argv nor how anythin
 """
 
 import contextlib
+import os
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -145,6 +146,9 @@ class Chat:
         with stop_on_interrupt() as stop:
             events = self.library.ask(question, history, self._filter, self.settings, stop)
             answer = self.output.play(events, lambda: self.library.generator.result() is None, self._loading)
+            if instead and not answer.text:
+                self.output.note("Stopped; the answer of before is kept.")
+                return True
             self._tokens_per_s = answer.timings.tokens_per_s
             self.output.show_below(answer, unanswered=self._filter_note())
             self.talk.add(answer, instead=instead)
@@ -263,7 +267,19 @@ class Chat:
     def _forget(self, call: Call) -> None:
         if not call.argument:
             raise QuestionError("Which conversation?", f"Write: {usage(BY_NAME['forget'])}")
-        self.output.note(f"Forgotten: {self.talk.forget(call.argument)}.")
+        gone = self.talk.forget(call.argument)
+        if call.argument.lower() == "all":
+            self._forget_typed()
+        self.output.note(f"Forgotten: {gone}.")
+
+    def _forget_typed(self) -> None:
+        self._input.forget()
+        path = self._history_file()
+        try:
+            if path and path.exists():
+                os.truncate(path, 0)
+        except OSError as exc:
+            raise SessionError(f"Cannot empty {path}: {exc.strerror}.", "Remove it.") from exc
 
     def _set(self, call: Call) -> None:
         name, _, value = call.argument.partition(" ")
@@ -284,13 +300,18 @@ class Chat:
         if failure := self.library.failure:
             self._input.fail(failure)
         elif not self.library.is_loading:
-            store = self.library.shelf.result().retriever().store
-            years = {int(year) for year in store.rows.years} - {0}
-            self._years = sorted(years, reverse=True)
-            self._input.refresh()
-            if store.manifest.papers <= _MOST_TITLES:
-                self._titles = [paper.title for paper in store.papers(range(store.manifest.papers))]
+            with contextlib.suppress(FootnoteError):  # the store went away; the next question says so
+                self._learn()
         self._input.refresh()
+
+    def _learn(self) -> None:
+        """Note what completion offers of the papers."""
+        store = self.library.shelf.result().retriever().store
+        years = {int(year) for year in store.rows.years} - {0}
+        self._years = sorted(years, reverse=True)
+        self._input.refresh()
+        if store.manifest.papers <= _MOST_TITLES:
+            self._titles = [paper.title for paper in store.papers(range(store.manifest.papers))]
 
     def _history_file(self) -> Path | None:
         return self.library.settings.result().sessions_path.with_name("history") if self._keep else None
@@ -298,7 +319,8 @@ class Chat:
     def _complete(self, text: str) -> Iterator[tuple[str, int, str]]:
         conversations: list[tuple[str, str]] = []
         if self._talk and self._talk.sessions and text.startswith(("/load", "/forget")):
-            conversations = [(found.name or found.id, found.title) for found in self._talk.sessions.recent()]
+            with contextlib.suppress(SessionError):  # whoever sends the line is told
+                conversations = [(found.name or found.id, found.title) for found in self._talk.sessions.recent()]
         listed = [found.paper.title for found in self._talk.listing] if self._talk else []
         return complete(text, Known(self._titles, listed, _SETTINGS, conversations, self._years))
 
@@ -312,7 +334,10 @@ class Chat:
         shelf, generator = self.library.shelf, self.library.generator
         if self.library.failure or not shelf.done():
             return Status()
-        manifest = shelf.result().retriever().store.manifest
+        try:
+            manifest = shelf.result().retriever().store.manifest
+        except FootnoteError:  # the next question says so
+            return Status(is_loading=False)
         model = generator.result() if generator.done() else None
         return Status(
             papers=manifest.papers,

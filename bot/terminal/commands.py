@@ -43,7 +43,7 @@ COMMANDS = (
     Command("save", "NAME", "give this conversation a name", "Conversation"),
     Command("sessions", "", "list the conversations that are kept", "Conversation"),
     Command("load", "ID|NAME", "go on with one of them", "Conversation"),
-    Command("forget", "ID|NAME|all", "remove one of them, or all", "Conversation"),
+    Command("forget", "ID|NAME|all", "remove one of them, or all and what was typed", "Conversation"),
     Command("set", "[NAME VALUE]", "show or change a setting until you leave", "Settings"),
     Command("help", "[COMMAND]", "this list", "Settings"),
     Command("quit", "", "leave; also Ctrl-D, or Ctrl-C twice", "Settings"),

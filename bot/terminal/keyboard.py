@@ -48,6 +48,9 @@ class PlainInput:
     def refresh(self) -> None:
         """Nothing is drawn that could be out of date."""
 
+    def forget(self) -> None:
+        """Nothing is remembered."""
+
     def fail(self, error: BaseException) -> None:
         """Whoever waits for what failed is told then."""
 
@@ -64,6 +67,7 @@ class PromptInput:
         plain: bool,
     ) -> None:
         """`history_file` may wait until it is known where it is; `shown` is called when the prompt first is."""
+        self._history_file = history_file
         self._session: PromptSession[str] = PromptSession(
             history=ThreadedHistory(_KeptHistory(history_file)),
             completer=_Completions(complete),
@@ -87,6 +91,11 @@ class PromptInput:
         """What was typed, of one or several lines. Raises EOFError or KeyboardInterrupt."""
         print()
         return self._session.prompt([("class:prompt", PROMPT)], default=default)
+
+    def forget(self) -> None:
+        """Remember nothing that was typed until now but what is in the file."""
+        history = ThreadedHistory(_KeptHistory(self._history_file))
+        self._session.history = self._session.default_buffer.history = history
 
     def refresh(self) -> None:
         """Draw the status line again, if a prompt is open; from any thread."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the line tells; `papers` is None until they are open."""
+    """What the line tells; `papers` is None until they are open, and if they cannot be opened any more."""
 
     papers: int | None = None
     generation: str = ""
@@ -25,9 +25,11 @@ def status_line(status: Status, width: int) -> str:
     '313 papers · Qwen3-4B · year>=2024'
     >>> status_line(Status(), 40), status_line(Status(313), 40)
     ('loading the papers …', '313 papers · loading the model …')
+    >>> status_line(Status(is_loading=False), 40)
+    'the papers cannot be opened'
     """
     if status.papers is None:
-        return "loading the papers …"[:width]
+        return ("loading the papers …" if status.is_loading else "the papers cannot be opened")[:width]
     model = "loading the model …" if status.is_loading else status.model or "no model: verbatim sentences"
     # The less a part matters, the higher its number.
     parts = [

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bot.sessions import Conversation, Key, Sessions, Turn
 from rag.errors import QuestionError, SessionError
@@ -27,7 +28,8 @@ class Talk:
         self.listing: list[ScoredPaper] = []
         self.about = ""
         """What the papers of the list were found for."""
-        self._unsaved: list[Answer] = []
+        self._unsaved: list[int] = []
+        """Which of the turns are not kept as they are here."""
 
     @property
     def history(self) -> list[str]:
@@ -80,12 +82,13 @@ class Talk:
 
     def add(self, answer: Answer, *, instead: bool = False) -> None:
         """A turn more, or one `instead` of the last. Raises SessionError if it cannot be kept now."""
-        if instead:
-            self.take_back()
-        self.turns.append(Turn(answer.question, answer.text, answer.query, time.time(), answer))
+        number = self.turns.pop().number if instead else None
+        self.turns.append(Turn(answer.question, answer.text, answer.query, time.time(), answer, number))
         if answer.text != FRIENDLY:  # small talk lists none
             self.list_papers(answer.passages, answer.query)
-        self._unsaved.append(answer)
+        last = len(self.turns) - 1
+        if last not in self._unsaved:
+            self._unsaved.append(last)
         self.save()
 
     def save(self) -> None:
@@ -95,18 +98,21 @@ class Talk:
         while self._unsaved and self.sessions:
             if self.conversation is None:
                 self.conversation = self.sessions.begin(self.key)
-            self.sessions.append(self.conversation.id, self._unsaved[0])
-            self._unsaved.pop(0)
+            turn = self.turns[self._unsaved[0]]
+            assert turn.answer
+            number = self.sessions.append(self.conversation.id, turn.answer, instead=turn.number)
+            self.turns[self._unsaved.pop(0)] = replace(turn, number=number)
 
     def take_back(self) -> str:
         """Remove the last turn; returns its question. Raises QuestionError if there is none."""
         if not self.turns:
             raise QuestionError("There is nothing to take back.", "Ask a question first.")
-        if self._unsaved:
-            self._unsaved.pop()
-        elif self.sessions and self.conversation:
-            self.sessions.undo(self.conversation.id)
+        number = self.turns[-1].number
+        if number is not None and self.sessions and self.conversation:
+            self.sessions.undo(self.conversation.id, number)
         question = self.turns.pop().question
+        if len(self.turns) in self._unsaved:
+            self._unsaved.remove(len(self.turns))
         self.list_papers(self.last.passages if self.last else (), self.last.query if self.last else "")
         return question
 
