@@ -4,7 +4,8 @@
 
 DATA holds arxiv/ and scitldr/ (see benchmarks.data). Each answer has two to four sentences over three to five
 abstracts on like subjects: sentences copied, clauses cut out, light rewording, numbers written otherwise. Then a
-number, a name or a marker of one sentence is changed to a plausible other one. An answer without an error is flagged
+number, a name or a marker of one sentence is changed to a plausible other one, or the name or pronoun that it opens
+with to a name that no passage has. An answer without an error is flagged
 if any sentence is called unsupported or any marker moved; an error is caught if its sentence is called unsupported
 or, where the marker was changed, if it was put right. SciTLDR's human summaries of abstracts are the harder set.
 """
@@ -28,8 +29,13 @@ from rag.passages import lexical_text
 from rag.text import clean, sentences
 from rag.types import Paper
 
-KINDS = ("number", "name", "marker")
+KINDS = ("number", "name", "subject", "marker")
 POOL = 4_000
+# Plain first names: nothing but the capital, which any first word has, tells them for names.
+_INVENTED = ("Gemini", "Mistral", "Falcon", "Orion", "Kepler")
+_MENTION = re.compile(
+    r"It(?! is \w+ (?:that|to)\b)|(?:This|The proposed|Our|Their) (?:model|method|approach|framework)"
+)
 _SHORTEST, _LONGEST = 6, 45
 _NUMBER = re.compile(r"(?<![\w.,^{/-])\d+(?:\.\d+)?(?![\w,^/)-]|\.\d)")
 
@@ -188,8 +194,10 @@ def plant(case: Case, kind: str, chance: random.Random) -> Case | None:
     """The answer with one error in it, or None if there is nothing of that kind to change."""
     for changed in chance.sample(range(len(case.answer)), len(case.answer)):
         written = case.answer[changed]
-        wrong = {"number": _other_number, "name": _other_name, "marker": _other_marker}[kind](written, case, chance)
-        if wrong:
+        change = {"number": _other_number, "name": _other_name, "subject": _other_subject, "marker": _other_marker}[
+            kind
+        ]
+        if wrong := change(written, case, chance):
             answer = tuple(wrong if place == changed else kept for place, kept in enumerate(case.answer))
             made = replace(case, answer=answer, kind=kind, changed=changed, right=written.marker)
             if made.whole:
@@ -237,6 +245,15 @@ def _other_name(written: Written, case: Case, chance: random.Random) -> Written 
         return None
     right, wrong = chance.choice(found), chance.choice(others)
     return replace(written, text=re.sub(rf"(?<!\w){re.escape(right)}(?!\w)", lambda _: wrong, written.text))
+
+
+def _other_subject(written: Written, case: Case, chance: random.Random) -> Written | None:
+    """An invented name in place of the subject that the sentence opens with."""
+    named = [case.papers[written.marker].title.partition(":")[0], *_names(written.text)]
+    opened = re.match(rf"(?:{_MENTION.pattern}|{'|'.join(map(re.escape, named))})(?= [a-z]*s )", written.text)
+    text = " ".join(f"{paper.title} {paper.abstract}" for paper in case.papers.values())
+    wrong = chance.choice([name for name in _INVENTED if name.lower() not in text.lower()])
+    return replace(written, text=wrong + written.text[opened.end() :]) if opened else None
 
 
 def _names(text: str) -> list[str]:

@@ -6,9 +6,10 @@ passage does not hold its sentence where another's does. A sentence that no pass
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
+from rag.facts import tokens
 from rag.text import sentences, with_marker
 from rag.types import Citation, Cited, Claim, Dropped, Paper
 from rag.verify import SMALLEST_OVERLAP, Passage, Verdict, names_of, read_passage, verify
@@ -33,7 +34,18 @@ _LIST_ITEM = re.compile(r"\s*(?:\d{1,2}[.)]|[-*•])(?:\s+|$)")
 # of the one before can follow.
 _LOOKS_AHEAD = 16
 _BEGUN = re.compile(r"[^\[【［\n.!?]*[^\W\d_]")
-_JOINT = re.compile(r"; |, |(?:,? (?:and|but|while|whereas|whilst|although|however) )")
+_CONJUNCTION = "and|but|while|whereas|whilst|although|however"
+_JOINT = re.compile(rf"[,;]? (?:{_CONJUNCTION}) |[,;] ")
+_JOINED = re.compile(rf"[,;] ?(?:(?:{_CONJUNCTION})\b ?)?|(?:{_CONJUNCTION}) ")
+_GLUED = re.compile(r"(?<=[.!?])(?:\[[\d ,;]{1,40}\])+")
+# What is meant by these stands in the sentence before, or is told by nothing but the marker; names that follow do not
+# tell: "It trains on ImageNet". "This paper" is the cited one.
+_PRONOUN = re.compile(
+    r"(?:[^,]{1,40}, )?(?:(?:it|its|they|their)\b|(?:this|these|those)\b(?! (?:paper|work|study|survey|article)s?\b)"
+    r"|the (?:model|method|approach|system|framework|architecture|algorithm|technique|network|latter|former)s?\b)",
+    re.IGNORECASE,
+)
+_VERB = re.compile(r"(?:also )?(?:[a-z]+(?:s|ed)|are|were|have|can|may|will)\b")
 
 
 class Checker:
@@ -91,9 +103,13 @@ class Checker:
                 self._checked.append(
                     _Checked("\n" * unit.count("\n"), None, {}, (Dropped(unit.strip(), why),))
                     if why
-                    else _check(unit, self._passages, self._names)
+                    else _check(unit, self._passages, self._names, self._last())
                 )
         return [checked.claim for checked in self._checked[before:] if checked.claim]
+
+    def _last(self) -> tuple[int, ...]:
+        """The markers of the last claim."""
+        return next((checked.claim.markers for checked in reversed(self._checked) if checked.claim), ())
 
 
 def cite(text: str, papers: Mapping[int, Paper]) -> Cited:
@@ -123,9 +139,10 @@ def _units(text: str) -> list[tuple[str, str]]:
     ['It is fast. [1] ', 'It is small [2].\\n', '1. Why?']
     """
     shaped, starts, end = text.translate(_ONE_SHAPE), [0], 0
-    for line in shaped.splitlines(keepends=True):
+    loose = _GLUED.sub(lambda glued: " " * len(glued[0]), shaped)  # "It is fast.[1] It is small."
+    for line in loose.splitlines(keepends=True):
         for sentence in sentences(line):
-            start = shaped.index(sentence, end)
+            start = loose.index(sentence, end)
             end = start + len(sentence)
             if leading := _LEADING.match(shaped, start):  # markers after the full stop
                 start = leading.end()
@@ -140,7 +157,7 @@ def _has_begun(following: str) -> bool:
     return len(following) >= _LOOKS_AHEAD and _BEGUN.match(following) is not None
 
 
-def _check(unit: str, passages: Mapping[int, Passage], names: frozenset[str]) -> _Checked:
+def _check(unit: str, passages: Mapping[int, Passage], names: frozenset[str], last: Sequence[int]) -> _Checked:
     body = unit.rstrip()
     dropped: list[Dropped] = []
     body = _normalise(body, passages, dropped)
@@ -154,7 +171,9 @@ def _check(unit: str, passages: Mapping[int, Passage], names: frozenset[str]) ->
             tuple(dropped + [Dropped(f"[{marker}]", "it stands by no sentence") for marker in shown]),
         )
     parts = _parts(body)
-    found = _support(claim, parts, passages, names)
+    # what "it" is must not change
+    movable = passages.keys() & set(last) if _PRONOUN.match(claim) else passages.keys()
+    found = _support(claim, parts, passages, names, movable)
     cited = tuple(dict.fromkeys(marker for markers in found.markers for marker in markers))
     for (_, before), after in zip(parts, found.markers, strict=True):
         dropped += [Dropped(f"[{marker}]", _why_moved(before, after)) for marker in before if marker not in after]
@@ -179,19 +198,27 @@ class _Support:
 
 
 def _support(
-    claim: str, parts: Sequence[tuple[str, tuple[int, ...]]], passages: Mapping[int, Passage], names: frozenset[str]
+    claim: str,
+    parts: Sequence[tuple[str, tuple[int, ...]]],
+    passages: Mapping[int, Passage],
+    names: frozenset[str],
+    others: Set[int],
 ) -> _Support:
-    """Find what holds a sentence: the passages it cites, if they do; others, if those do."""
+    """Find what holds a sentence: the passages it cites, if they do; `others`, if those do."""
     whole = {marker: verify(claim, passage, names) for marker, passage in passages.items()}
     cited = tuple(dict.fromkeys(marker for _, markers in parts for marker in markers))
     quotes = {marker: verdict.quote for marker, verdict in whole.items()}
     if not cited:
         clear = _clear_holder(whole) if len(claim.split()) >= _SHORTEST_PART else None
-        return _Support(((clear,),), quotes) if clear else _Support(((),), {}, "no passage is cited for it")
-    if len(parts) > 1 and (support := _support_parts(parts, passages, names)):
+        return (
+            _Support(((clear,),), quotes)
+            if clear and clear in others
+            else _Support(((),), {}, "no passage is cited for it")
+        )
+    if len(parts) > 1 and (support := _support_parts(parts, passages, names, others)):
         return support
     held = _best_first(whole, cited)
-    elsewhere = _in_one_sentence(whole, passages.keys() - set(cited))
+    elsewhere = _in_one_sentence(whole, others - set(cited))
     if elsewhere and (not held or whole[elsewhere[0]].overlap >= whole[held[0]].overlap + _CLEARLY_MORE):
         return _Support(_kept(parts, elsewhere[:1]), quotes)
     if held:
@@ -210,16 +237,24 @@ def _kept(parts: Sequence[tuple[str, tuple[int, ...]]], right: Sequence[int]) ->
 
 
 def _support_parts(
-    parts: Sequence[tuple[str, tuple[int, ...]]], passages: Mapping[int, Passage], names: frozenset[str]
+    parts: Sequence[tuple[str, tuple[int, ...]]],
+    passages: Mapping[int, Passage],
+    names: frozenset[str],
+    others: Set[int],
 ) -> _Support | None:
-    """Each part of "A [1], while B [2]" by its own markers, or by another passage; None unless all are held."""
+    """Each part of "A [1], while B [2]" by its own markers, or by another passage; None unless all are held.
+
+    A marker may also stand by a mere phrase, as in "Mercury [1] outperforms Venus [2]", which no passage holds alone.
+    """
     markers: list[tuple[int, ...]] = []
     quotes: dict[int, str] = {}
-    for text, cited in parts:
-        verdicts = {marker: verify(text, passage, names) for marker, passage in passages.items()}
-        held = (
-            _best_first(verdicts, cited)[:MOST_MARKERS] or _in_one_sentence(verdicts, passages.keys() - set(cited))[:1]
-        )
+    for place, (text, cited) in enumerate(parts):
+        if len(text.split()) < _SHORTEST_PART or (place and not _JOINED.match(text)):
+            return None
+        clause = _with_subject(text, parts[0][0], names) if place else text
+        verdicts = {marker: verify(clause, passage, names) for marker, passage in passages.items()}
+        elsewhere = (passages.keys() if place else others) - set(cited)
+        held = _best_first(verdicts, cited)[:MOST_MARKERS] or _in_one_sentence(verdicts, elsewhere)[:1]
         if not held:
             return None
         markers.append(held)
@@ -234,12 +269,32 @@ def _joint(
     for match in _JOINT.finditer(claim) if len(cited) > 1 else ():
         halves = claim[: match.start()], claim[match.end() :]
         if min(len(half.split()) for half in halves) >= _SHORTEST_PART:
-            verdicts = [{marker: verify(half, passages[marker], names) for marker in cited} for half in halves]
+            clauses = halves[0], _with_subject(halves[1], halves[0], names)
+            verdicts = [{marker: verify(clause, passages[marker], names) for marker in cited} for clause in clauses]
             for first in _in_one_sentence(verdicts[0], cited):
                 for second in _in_one_sentence(verdicts[1], cited):
                     if first != second:
                         return {first: verdicts[0][first].quote, second: verdicts[1][second].quote}
     return None
+
+
+def _with_subject(part: str, first: str, names: frozenset[str]) -> str:
+    """A later part of a sentence as one by itself: without a name of its own it speaks of the first part's.
+
+    "" if what it speaks of has no name.
+
+    >>> _with_subject("and trains in 3 hours", "The small Mercury is fast", frozenset())
+    'Mercury trains in 3 hours'
+    >>> _with_subject("while Venus trains in 3 hours", "The small Mercury is fast", frozenset())
+    'Venus trains in 3 hours'
+    """
+    joined = _JOINED.match(part)
+    clause = part[joined.end() :] if joined else part
+    leans = _PRONOUN.match(clause) or _VERB.match(clause)
+    if not leans and any(token.kind == "name" for token in tokens(f"and {clause}")):
+        return clause
+    subject = next((token.text for token in tokens(first) if token.kind == "name" or token.key in names), "")
+    return f"{subject} {clause}" if subject else "" if leans else clause
 
 
 def _best_first(verdicts: Mapping[int, Verdict], markers: Iterable[int]) -> tuple[int, ...]:

@@ -26,9 +26,23 @@ class Token:
     """What its spellings have in common: a stem, a name's letters and digits, a number's value."""
     value: float = 0.0
     unit: str = ""
+    step: float = 1.0
+    """What its last digit counts: 100,000 in "1.5 million"."""
+    bound: str = ""
+    """What is said of the real value, "<", "≤", ">" or "≥" this one; "" if this is it."""
 
 
-_SCALES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
+_SCALES = {
+    "hundred": 1e2,
+    "k": 1e3,
+    "m": 1e6,
+    "b": 1e9,
+    "t": 1e12,
+    "thousand": 1e3,
+    "million": 1e6,
+    "billion": 1e9,
+    "trillion": 1e12,
+}
 _WORDS = dict(
     zip(
         [
@@ -98,21 +112,37 @@ _UNITS = {
     )
     for spelling in spellings.split()
 }
+# "over" and "under" also mean "across" and "in": they are true of the number itself.
+_BOUNDS = {
+    spelling: bound
+    for bound, spellings in (
+        ("<", "<, less than, fewer than, lower than, smaller than"),
+        ("≤", "≤, at most, no more than, not more than, up to, under, below, within"),
+        (">", ">, more than, greater than, higher than, larger than"),
+        ("≥", "≥, at least, no less than, no fewer than, over, above, exceeds, exceeding, surpasses, surpassing"),
+    )
+    for spelling in spellings.split(", ")
+}
+_BOUND = re.compile(rf"(?:[<≤>≥]|\b(?:{'|'.join(_BOUNDS)}))\s*$", re.IGNORECASE)
+_LONGEST_BOUND = 16
 _JOINS_NUMBERS = {"and", "or", "to", "vs", "versus", "from"}
 
-_COMMANDS = {"times": "×", "sim": " ", "approx": " ", "pm": " ± ", "geq": " ≥ ", "leq": " ≤ ", "to": " ", "ell": "l"}
+_COMMANDS = {"times": "×", "sim": " ", "approx": " ", "pm": " ± ", "to": " ", "ell": "l"}
+_COMMANDS |= {"geq": " ≥ ", "ge": " ≥ ", "gt": " > ", "leq": " ≤ ", "le": " ≤ ", "lt": " < "}
 _LATEX = re.compile(
     r"\\(?:text|math|operator|emph|bf|it|em|tt|rm|sc|mbox)[a-z]*\b\s*|\\([A-Za-z]+)"
     r"|\\([%$_&#{}])|\\[,;:! ]|\{,\}|[${}~]"
 )
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
 _TOKEN = re.compile(
-    r"(?<![\w.])\.\d+%?|\d+(?:[.,]\d+)*(?=-\d)"  # ".85"; each end of a range
-    r"|[^\W_]+(?:(?:\^-?|[-/_+@&'’]+|(?<=\d)[.,](?=\d)|(?<=[A-Za-z])\.(?=\d))[^\W_]+)*(?:%|×|\++)?|%"
+    r"(?:(?<![^\s(\[=<>≤≥±:,])(?<![\d%] )-(?=\.?\d))?"  # a minus sign is no dash of a range
+    r"(?:(?<![\w.])\.\d+%?|\d+(?:[.,]\d+)*(?=-\d)"  # ".85"; each end of a range
+    r"|[^\W_]+(?:(?:\^-?|[-/_+@&'’]+|(?<=\d)[.,](?=\d)|(?<=[A-Za-z])\.(?=\d))[^\W_]+)*(?:%|×|\++)?|%)"
 )
 _PLAIN_NUMBER = re.compile(
     rf"({_NUMBER}|\.\d+)(?:(%)|-?([KMBTk])|-?([xX×]|fold|times)|-?(ms|s|h|[kMGT]B|[kMG]?Hz|dB))?"
 )
+_POWER = re.compile(r"([1-9]\d{0,2})\^(-?\d{1,2})|\d(?:\.\d+)?e-?\d{1,2}")
 _COUNTED = re.compile(rf"({_NUMBER})-([a-z]{{2,}}(?:-[a-z]+)*)")
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_]+|\++")
 
@@ -134,8 +164,12 @@ def tokens(text: str) -> tuple[Token, ...]:
     [('name', 'llama27b', ''), ('word', 'gain', ''), ('number', '2', '%'), ('stop', 'to', ''), ('number', '54.2', '%')]
     """
     found: list[Token] = []
-    for match in _TOKEN.finditer(plain(text)):
-        found += _read(match.group(), first=not found)
+    text = plain(text)
+    for match in _TOKEN.finditer(text):
+        read = list(_read(match.group(), first=not found))
+        if read and read[0].kind == "number":
+            read[0] = _bounded(read[0], text[max(0, match.start() - _LONGEST_BOUND) : match.start()])
+        found += read
     return tuple(_with_shared_units(_with_units(found)))
 
 
@@ -162,13 +196,28 @@ def _printed(match: re.Match[str]) -> str:
     )
 
 
+def _bounded(number: Token, before: str) -> Token:
+    """A number with the bound that the words before it make it, if they do."""
+    if not (found := _BOUND.search(before)):
+        return number
+    return replace(number, text=f"{found[0]}{number.text}", bound=_BOUNDS[found[0].strip().lower()])
+
+
 def _read(text: str, first: bool) -> Iterator[Token]:
     """The token or tokens of what stands between two blanks."""
     lower = text.lower()
-    if number := _PLAIN_NUMBER.fullmatch(text):
+    if text[0] == "-":
+        for token in _read(text[1:], first):
+            yield replace(token, text=f"-{token.text}", key=f"-{token.key}", value=-token.value)
+    elif number := _PLAIN_NUMBER.fullmatch(text):
         digits, percent, scale, times, unit = number.groups()
-        value = float(digits.replace(",", "")) * _SCALES.get((scale or "").lower(), 1)
-        yield _number(text, value, _UNITS.get(percent or times or unit or "", "x" if times else ""))
+        scaled = _SCALES.get((scale or "").lower(), 1)
+        step = scaled * 10.0 ** -len(digits.partition(".")[2])
+        value = float(digits.replace(",", "")) * scaled
+        yield _number(text, value, _UNITS.get(percent or times or unit or "", "x" if times else ""), step)
+    elif power := _POWER.fullmatch(text):
+        value = float(power[1]) ** int(power[2]) if power[1] else float(text)
+        yield _number(text, value, step=value / 10)
     elif re.fullmatch(rf"{_NUMBER}(?:/{_NUMBER})+%?", text):
         for part in text.split("/"):
             yield from _read(part, first)
@@ -181,7 +230,7 @@ def _read(text: str, first: bool) -> Iterator[Token]:
         yield _number(text, _WORDS[lower])
     elif lower.split("-")[0] in _WORDS and text.islower():  # "two-stage", "twenty-four"
         head, _, rest = lower.partition("-")
-        if rest in _WORDS:
+        if _WORDS[head] >= 20 and 0 < _WORDS.get(rest, 0) < 10:
             yield _number(text, _WORDS[head] + _WORDS[rest])
         else:
             yield _number(head, _WORDS[head])
@@ -195,14 +244,14 @@ def _read(text: str, first: bool) -> Iterator[Token]:
             yield Token("word" if stem else "stop", part, stem or part.lower())
 
 
-def _number(text: str, value: float, unit: str = "") -> Token:
-    return Token("number", text, f"{value:.10g}", value, unit)
+def _number(text: str, value: float, unit: str = "", step: float = 1.0) -> Token:
+    return Token("number", text, f"{value:.10g}", value, unit, step)
 
 
 def _is_name(text: str, first: bool) -> bool:
     """A word with a capital or a digit in it, except one that only begins a sentence."""
     if not re.search(r"[^\W\d_]", text):
-        return text[0].isdigit()  # "10^-4"
+        return text[0].isdigit()  # "10^400"
     if text.removesuffix("'s").removesuffix("’s") in {"I", "A"}:
         return False
     if re.search(r"\d", text) or re.search(r"[^\W_].*[A-Z]", text):
@@ -223,7 +272,8 @@ def _with_units(found: Sequence[Token]) -> list[Token]:
         before = joined[-1] if joined else None
         if before and before.kind == "number" and not before.unit:
             if scale := _SCALES.get(token.text if len(token.text) > 1 else token.text.lower() * token.text.isupper()):
-                joined[-1] = _number(f"{before.text} {token.text}", before.value * scale)
+                scaled = _number(f"{before.text} {token.text}", before.value * scale, step=before.step * scale)
+                joined[-1] = replace(scaled, bound=before.bound)
                 continue
             if unit := _UNITS.get(token.text):
                 joined[-1] = replace(

@@ -57,11 +57,37 @@ _OPPOSITES = (
 _OPPOSITE = {
     word: set(others.split()) for pair in _OPPOSITES for these, others in (pair, pair[::-1]) for word in these.split()
 }
-_NEGATIONS = {"not", "no", "never", "cannot", "without", "neither", "nor", "fail", "fails", "failed"}
+_NEGATION = re.compile(
+    r"not|no|never|cannot|without|neither|nor|fail(?:s|ed)?|lack(?:s|ed|ing)?|hardly|barely|rarely|unable|\w+n['’]t"
+)
+_NO_NEGATION = {"only", "just", "merely", "simply", "solely"}  # "not only"
+_ADVERB = re.compile(r"\w+ly|always|yet|well|even|just")
 _BEATS = re.compile(r"(?:outperform|surpass|exceed|beat|dominat)(?:s|es|ed|ing|e)?")
+_THAN = re.compile(
+    r"more|less|fewer|worse|(?:bett|fast|slow|high|low|larg|bigg|small|strong|weak|easi|hard|cheap|short|long|deep)er"
+)
+# So far from a word stands what belongs to it: "higher accuracy on COCO than".
+_REACH = 4
+# A sentence speaks of what the claim denies if this many words around it are the same.
+_ALIKE_AROUND = 2
+# What follows a name that opens a sentence: one of these verbs, or any other with its object ("regularizes a network").
+_PREDICATE = re.compile(
+    "is|was|has|can|achieves|allows|applies|attains|combines|consists|contains|employs|enables|extends|gains|generates"
+    "|handles|improves|includes|increases|introduces|involves|learns|needs|obtains|offers|outperforms|performs|predicts"
+    "|produces|proposes|provides|reaches|reduces|relies|requires|runs|scores|shows|solves|supports|surpasses|takes"
+    "|trains|uses|works|yields"
+)
+_DETERMINER = re.compile("an?|the|its|their|our|this|these|all|each|any|no|both|other|more|most|less|fewer|such|many")
+# What a name may not stand for unless the passage has it.
+_MENTION = re.compile("it|this|model|method|approach|system|framework|architecture|algorithm|technique|network")
+# No name, though no article stands before it.
+_NOUN = re.compile(r"\w+(?:ing|[ts]ion|ment|ness|ity|ance|ence|ism|ure|sis|[gh]y|cy|ship|ed)")
 _ACRONYM = re.compile(r"[A-Z]{3,6}s?")
-_SAME_ROOT = 5
-_HEDGES = {"about", "around", "approximately", "roughly", "nearly", "almost", "over", "than", "some", "circa"}
+# What ends a name and tells it from another: "BERT-large" is not "BERT-base", but "BERT-based" is from BERT.
+_VARIANT = "base|large|small|tiny|mini|medium|huge|giant|nano|micro|lite|turbo|chat|instruct"
+# A name is another word's root if both begin with this many letters and differ in no more than so many last ones.
+_SAME_ROOT, _ENDING = 5, 3
+_HEDGES = {"about", "around", "approximately", "roughly", "nearly", "almost", "some", "circa"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +120,20 @@ class Passage:
     def keys(self) -> frozenset[str]:
         """The keys of all tokens."""
         return frozenset(token.key for read in (self.title, *self.tokens) for token in read)
+
+    @cached_property
+    def places(self) -> dict[str, list[tuple[int, int]]]:
+        """By key, the sentences it stands in, and where."""
+        found: dict[str, list[tuple[int, int]]] = {}
+        for number, sentence in enumerate(self.tokens):
+            for at, token in enumerate(sentence):
+                found.setdefault(token.key, []).append((number, at))
+        return found
+
+    @cached_property
+    def denied(self) -> list[set[str]]:
+        """What each sentence denies."""
+        return [_negated(sentence) for sentence in self.tokens]
 
     @cached_property
     def numbers(self) -> list[tuple[Sequence[Token], int]]:
@@ -143,18 +183,20 @@ def verify(claim: str, passage: Passage, names: frozenset[str] = frozenset()) ->
 
     def amiss() -> Iterator[str]:
         for position, token in enumerate(read):
-            if (token.kind == "name" and not _holds(token, passage)) or (
-                _is_counted(token) and not any(_same(read, position, found[at]) for found, at in passage.numbers)
+            if (
+                (token.kind == "name" and not _holds(token, passage))
+                or (_is_counted(token) and not any(_same(read, position, found[at]) for found, at in passage.numbers))
+                or (position == 0 and _may_be_name(token, passage) and _is_subject(read))
             ):
                 yield f"{token.text} is not in"
         for position, token in enumerate(read):
             if _is_counted(token) and not _belongs(read, position, passage):
                 yield f"{token.text} stands with something else in"
-            elif token.kind in {"name", "number"} and (other := _replaced(read, position, passage)):
+            elif other := _replaced(read, position, passage, names):
                 yield f"{token.text} stands where {other} does in"
         if overlap < SMALLEST_OVERLAP:
             yield "too few of its words are in"
-        elif quoted >= SMALLEST_OVERLAP and (word := _contradicted(read, passage.tokens[best])):
+        elif word := _contradicted(read, passage, best if quoted >= SMALLEST_OVERLAP else None):
             yield f"“{word}” is not what stands in"
 
     why = next(amiss(), "")
@@ -190,34 +232,51 @@ def _holds(token: Token, passage: Passage) -> bool:
     if token.key in passage.keys or token.kind in {"number", "word"}:
         return token.key in passage.keys
     # "Transformer-based" needs the Transformer; "DiT-L/2" is no "DiT-XL/2"
-    core = re.sub(r"-[a-z]{3,}(?=-|$)", "", token.text)
+    core = re.sub(rf"-(?!(?:{_VARIANT})\b)[a-z]{{3,}}(?=-|$)", "", token.text)
     if name_pattern(core).search(passage.text):
         return True
     if re.fullmatch(r"[A-Z][a-z]+", core):  # "Bayes" is in "Bayesian"
-        stems = words(core)
-        return bool(stems) and (stems[-1] in passage.keys or core[:_SAME_ROOT].lower() in passage.text)
+        stems, root = words(core), core[: max(_SAME_ROOT, len(core) - _ENDING)].lower()
+        alike = len(root) >= _SAME_ROOT and re.search(rf"\b{root}[a-z]{{0,{_ENDING}}}\b", passage.text)
+        return bool(stems) and (stems[-1] in passage.keys or bool(alike))
     return bool(_ACRONYM.fullmatch(core)) and core.rstrip("s").lower() in passage.initials
+
+
+def _may_be_name(first: Token, passage: Passage) -> bool:
+    """Whether a claim's first word, always a capital, may be a name that the passage lacks; "Training" is none."""
+    known = first.key in passage.keys or first.key in _frame() or _NOUN.fullmatch(first.text)
+    return first.kind == "word" and first.text[0].isupper() and not known
+
+
+def _is_subject(read: Sequence[Token]) -> bool:
+    """Whether a claim's first word is followed as names are: "Gemini reaches", but not "Larger models"."""
+    following = read[2] if len(read) > 2 and re.fullmatch("[a-z]+s", read[1].text) else None
+    takes = following and (following.kind in {"name", "number"} or _DETERMINER.fullmatch(following.text))
+    return bool(takes or (len(read) > 1 and _PREDICATE.fullmatch(read[1].text)))
 
 
 def _is_counted(token: Token) -> bool:
     """Whether it is a number that its passage must hold: "one" may be a pronoun."""
-    return token.kind == "number" and token.text.lower() != "one"
+    return token.kind == "number" and token.text.split()[-1].lower() != "one"
 
 
 def _same(read: Sequence[Token], position: int, other: Token) -> bool:
-    """Whether a number of the passage is the one that the claim means: rounded, if the claim says so."""
+    """Whether a number of the passage is the one that the claim means: rounded, or within bounds, if it says so."""
     token = read[position]
     if not _same_unit(token.unit, other.unit):
         return False
-    if token.value == other.value:
-        return True
-    before = read[position - 1].text.lower() if position else ""
-    decimals = len(token.text.rstrip("%x×").partition(".")[2])
-    return before in _HEDGES and round(other.value, decimals) == token.value
+    if token.bound:
+        upwards = token.bound in ">≥"
+        beyond = (other.value - token.value) * (1 if upwards else -1)
+        if other.bound:
+            return 0 <= beyond <= token.step and upwards == (other.bound in ">≥")
+        return 0 < beyond <= token.step or (beyond == 0 and token.bound in "≤≥")
+    hedged = position and read[position - 1].text.lower() in _HEDGES
+    return token.value == other.value or (bool(hedged) and abs(other.value - token.value) <= token.step / 2 + 1e-9)
 
 
 def _same_unit(claimed: str, held: str) -> bool:
-    return claimed in {held, "", "points"} or (claimed == "%" and held == "points")
+    return claimed in {held, ""} or {claimed, held} == {"%", "points"} or (claimed == "points" and not held)
 
 
 def _belongs(read: Sequence[Token], position: int, passage: Passage) -> bool:
@@ -232,7 +291,7 @@ def _belongs(read: Sequence[Token], position: int, passage: Passage) -> bool:
     return own >= LEAST_FIT * other
 
 
-def _replaced(read: Sequence[Token], position: int, passage: Passage) -> str:
+def _replaced(read: Sequence[Token], position: int, passage: Passage, names: frozenset[str] = frozenset()) -> str:
     """What the passage has, in the same words, where the claim has this name or number; "" if it has the same.
 
     >>> venus = Passage(Paper("v", "", "On Tides the Venus model beats Mars by far."))
@@ -240,14 +299,17 @@ def _replaced(read: Sequence[Token], position: int, passage: Passage) -> str:
     'Venus'
     """
     token, claimed = read[position], {token.key for token in read}
+    opens = position == 0 and _may_be_name(token, passage)
+    kind = "name" if opens else token.kind
     longest, other = LEAST_ALIKE - 1, ""
-    for found in passage.tokens:
+    for found in passage.tokens if kind in {"name", "number"} else ():
+        found = _told_names(found, names)
         for at, stands in enumerate(found):
-            if stands.kind == token.kind:
+            if stands.kind == kind or (opens and _MENTION.fullmatch(stands.text.lower())):
                 alike = _alike(read[:position][::-1], found[:at][::-1]) + _alike(read[position + 1 :], found[at + 1 :])
                 if stands.key in token.key or token.key in stands.key or _abbreviates(stands, token):
                     longest, other = (alike, "") if alike >= longest else (longest, other)
-                elif alike > longest and stands.key not in claimed:
+                elif alike > longest and (opens or stands.key not in claimed):
                     longest, other = alike, stands.text
     return other
 
@@ -287,36 +349,70 @@ def _apart(offset: int, other: int) -> float:
     return min(abs(offset - other), abs(abs(offset) - abs(other)) + 1) / 2
 
 
-def _contradicted(read: Sequence[Token], sentence: Sequence[Token]) -> str:
-    """The word of a claim whose opposite the sentence says, or ""."""
-    claimed, said = [token.text.lower() for token in read], [token.text.lower() for token in sentence]
-    for word in claimed:
-        opposites = _OPPOSITE.get(word, set()) & set(said)
-        if opposites and word not in said and not opposites & set(claimed):
-            return word
-    denied, denies = _negated(read), _negated(sentence)
-    once = {token.key for token in sentence if sum(other.key == token.key for other in sentence) == 1}
-    for token in read:
-        if token.kind != "stop" and token.key in once and (token.key in denied) != (token.key in denies):
-            return f"not {token.text}" if token.key in denied else token.text
-    if (mine := _beaten(read)) and (theirs := _beaten(sentence)):
-        if theirs.winners:
-            risen = set(mine.winners) & set(theirs.losers) - set(theirs.winners)
-            fallen = set(mine.losers) & set(theirs.winners) - set(theirs.losers)
-        else:  # what the sentence calls "it" may be anything, but none of those that it beats
-            risen = fallen = set(mine.winners[:1]) & set(theirs.losers)
-        if risen and fallen:
-            return mine.verb
+def _contradicted(read: Sequence[Token], passage: Passage, best: int | None) -> str:
+    """The word of a claim whose opposite the passage says, or "".
+
+    The `best` sentence, if there is one, speaks of the same as the claim. Any other one must have the opposite among
+    like words, and the passage must nowhere say it as the claim does.
+    """
+    compared = _swapped(read, passage.tokens[best]) if best is not None else ()
+    return (
+        _opposed(read, passage, best)
+        or _denied(read, passage, best)
+        or next((mine.verb for mine, theirs in compared if mine.relation == theirs.relation), "")
+    )
+
+
+def _opposed(read: Sequence[Token], passage: Passage, best: int | None) -> str:
+    """The word of a claim in whose stead the passage has its opposite, or ""."""
+    claimed, denied = {token.text.lower() for token in read}, _negated(read)
+    for position, token in enumerate(read):
+        word = token.text.lower()
+        opposites = _OPPOSITE.get(word, set())
+        if opposites & claimed or token.key in denied:
+            continue
+        for number, sentence in enumerate(passage.tokens):
+            said = [other.text.lower() for other in sentence]
+            if not opposites & set(said) or (word in said if number == best else token.key in passage.keys):
+                continue
+            # "A is slower than B" is what "B is faster than A" says
+            turned = {theirs.relation for mine, theirs in _swapped(read, sentence) if mine.relation == word}
+            for at in (at for at, other in enumerate(said) if other in opposites - turned):
+                if number == best or _near(read, position) & _near(sentence, at):
+                    return token.text
     return ""
 
 
-def _negated(read: Sequence[Token]) -> set[str]:
-    """The keys of the words right after a negation."""
-    found = set()
+def _denied(read: Sequence[Token], passage: Passage, best: int | None) -> str:
+    """The word that either the claim or the passage denies, and not both, or ""."""
+    denied = _negated(read)
     for position, token in enumerate(read):
-        if token.text.lower() in _NEGATIONS or token.text.lower().endswith(("n't", "n’t")):
-            following = [later.key for later in read[position + 1 :] if later.kind != "stop"]
-            found |= set(following[:1])
+        places = passage.places.get(token.key, ()) if token.kind != "stop" else ()
+        unlike = [place for place in places if (token.key in denied) != (token.key in passage.denied[place[0]])]
+        for number, at in unlike:
+            once = sum(number == other for other, _ in places) == 1
+            alike = len(_near(read, position) & _near(passage.tokens[number], at)) >= _ALIKE_AROUND
+            if once and (number == best or (alike and len(unlike) == len(places))):
+                return f"not {token.text}" if token.key in denied else token.text
+    return ""
+
+
+def _near(read: Sequence[Token], position: int) -> set[str]:
+    """The keys of the words around one."""
+    around = *read[max(0, position - _REACH) : position], *read[position + 1 : position + 1 + _REACH]
+    return {token.key for token in around if token.kind != "stop"}
+
+
+def _negated(read: Sequence[Token]) -> set[str]:
+    """The keys of the words that a negation denies: the next one, past adverbs."""
+    found = set()
+    for position, token in enumerate(read[:-1]):
+        if _NEGATION.fullmatch(token.text.lower()) and read[position + 1].text.lower() not in _NO_NEGATION:
+            for later in read[position + 1 :]:
+                if later.kind != "stop":
+                    found.add(later.key)
+                    if not _ADVERB.fullmatch(later.text.lower()):
+                        break
     return found
 
 
@@ -325,17 +421,36 @@ class _Comparison:
     """The keys of what beats and of what is beaten, the nearest to the verb first."""
 
     verb: str
+    relation: str
+    """What two comparisons must have in common: "beats", or the comparative."""
     winners: Sequence[str]
     losers: Sequence[str]
 
 
-def _beaten(read: Sequence[Token]) -> _Comparison | None:
-    """What beats what in a sentence: "B is outperformed by A" says that A beats B."""
-    for position, token in enumerate(read):
-        if _BEATS.fullmatch(token.text.lower()):
-            before = [other.key for other in read[:position][::-1] if other.kind != "stop"]
-            after = [other.key for other in read[position + 1 :] if other.kind != "stop"]
-            by = position + 1 < len(read) and read[position + 1].text == "by"
-            passive = by and token.text.endswith("ed")
-            return _Comparison(token.text, after, before) if passive else _Comparison(token.text, before, after)
-    return None
+def _compared(read: Sequence[Token]) -> Iterator[_Comparison]:
+    """What beats what in a sentence: "B is outperformed by A" and "A is better than B" both say that A does."""
+    texts = [token.text.lower() for token in read]
+    for position, text in enumerate(texts):
+        after = position + 1
+        if _BEATS.fullmatch(text):
+            relation = "beats"
+        elif _THAN.fullmatch(text) and "than" in texts[after : after + _REACH + 1]:
+            relation, after = text, texts.index("than", after) + 1
+        else:
+            continue
+        before = [token.key for token in read[:position][::-1] if token.kind != "stop"]
+        behind = [token.key for token in read[after:] if token.kind != "stop"]
+        passive = text.endswith("ed") and texts[after : after + 1] == ["by"]
+        yield _Comparison(text, relation, *((behind, before) if passive else (before, behind)))
+
+
+def _swapped(read: Sequence[Token], sentence: Sequence[Token]) -> Iterator[tuple[_Comparison, _Comparison]]:
+    """The comparisons of a claim and of a sentence that have it the other way round."""
+    for mine in _compared(read):
+        for theirs in _compared(sentence):
+            risen = set(mine.winners) & set(theirs.losers) - set(theirs.winners)
+            fallen = set(mine.losers) & set(theirs.winners) - set(theirs.losers)
+            if not theirs.winners:  # what the sentence calls "it" may be anything, but none of those that it beats
+                risen = fallen = set(mine.winners[:1]) & set(theirs.losers)
+            if risen and fallen:
+                yield mine, theirs

@@ -82,7 +82,7 @@ def test_each_sentence_is_a_claim_with_its_own_markers() -> None:
     ("written", "text", "dropped"),
     [
         # a wrong marker moves to the passage that holds the sentence
-        ("It trains in 3 hours [2].", "It trains in 3 hours [1].", ["[2]: its sentence is from [1]"]),
+        ("Mercury trains in 3 hours [2].", "Mercury trains in 3 hours [1].", ["[2]: its sentence is from [1]"]),
         # a needless one goes
         ("It trains in 3 hours [1][2].", "It trains in 3 hours [1].", ["[2]: it does not hold its sentence"]),
         # a sentence without one gets that of the one passage that clearly holds it
@@ -109,6 +109,62 @@ def test_markers_move_to_what_holds_the_sentence(written: str, text: str, droppe
     assert all(claim.supported == (bool(claim.markers)) for claim in cited.claims)
 
 
+@pytest.mark.parametrize(
+    ("written", "text", "supported"),
+    [
+        # by itself "it" is what the marker names
+        ("It trains in 3 hours [2].", "It trains in 3 hours [2].", [False]),
+        ("It trains in 3 hours.", "It trains in 3 hours.", [False]),
+        ("Venus is twice as fast [2]. It trains in 3 hours [2].", None, [True, False]),
+        ("Venus is twice as fast [2]. In short, the model trains in 3 hours.", None, [True, False]),
+        # after another sentence it may be what that one speaks of
+        (
+            "Mercury is a small transformer [1]. It trains in 3 hours [2].",
+            "Mercury is a small transformer [1]. It trains in 3 hours [1].",
+            [True, True],
+        ),
+        (
+            "Mercury is a small transformer [1]. It trains in 3 hours.",
+            "Mercury is a small transformer [1]. It trains in 3 hours [1].",
+            [True, True],
+        ),
+    ],
+)
+def test_no_marker_changes_what_a_pronoun_means(written: str, text: str | None, supported: list[bool]) -> None:
+    cited = cite(written, PAPERS)
+    assert cited.text == (text or written)
+    assert [claim.supported for claim in cited.claims] == supported
+
+
+@pytest.mark.parametrize(
+    ("written", "supported"),
+    [
+        # phrases that no passage holds by themselves
+        ("Mercury [1] replaces attention by clouds [2].", False),
+        ("The small transformer called Mercury [1] replaces attention by clouds [2].", False),
+        # parts without a subject have that of the first
+        ("Mercury is a small transformer, and replaces attention by clouds [1][2].", False),
+        ("Mercury is a small transformer [1], and replaces attention by clouds [2].", False),
+        ("Mercury is a small transformer [1], and it replaces attention by clouds [1].", False),
+        ("It trains in 3 hours, and it replaces attention by clouds [1][2].", False),
+        ("Mercury is a small transformer [1] and trains in 3 hours [1].", True),
+        ("Mercury is a small transformer, and Venus replaces attention by clouds [1][2].", True),
+    ],
+)
+def test_parts_of_a_sentence_keep_their_subject(written: str, supported: bool) -> None:
+    (claim,) = cite(written, PAPERS).claims
+    assert claim.supported == supported
+
+
+def test_markers_glued_to_the_stop_end_their_sentence() -> None:
+    cited = cite("Mercury is a small transformer.[1] It trains in 5 hours.[1, 2] Venus is twice as fast.[2]", PAPERS)
+    assert [(claim.text, claim.supported) for claim in cited.claims] == [
+        ("Mercury is a small transformer.", True),
+        ("It trains in 5 hours.", False),
+        ("Venus is twice as fast.", True),
+    ]
+
+
 def test_at_most_three_passages_are_cited_for_a_sentence() -> None:
     same = {marker: Paper(str(marker), f"Paper {marker}", PAPERS[1].abstract) for marker in range(1, 6)}
     assert cite("It trains in 3 hours [1][2][3][4][5].", same).text == "It trains in 3 hours [1][2][3]."
@@ -129,7 +185,7 @@ _FRAGMENTS = [
         " We win",
         "performance.In truth, ",
     ],
-    *[" [1]", "[2]", "[9]", "【2】", "[1, 2]", "[ 1 ]", "［1］", "[1][2]", "[", "]"],
+    *[" [1]", ".[1] ", "[2]", "[9]", "【2】", "[1, 2]", "[ 1 ]", "［1］", "[1][2]", "[", "]"],
     *[".", "!", "?", "...", ";", " ", "   ", "\n", "\n\n", "1. ", "- ", "*", '"'],
     *[" etc.", " e.g.", " Fig.", "No. 5", "2.5", "3", "A"],
 ]
@@ -183,5 +239,5 @@ def test_planted_errors_are_caught_and_honest_answers_are_not_flagged(seeds: lis
     assert sum(map(is_flagged, cases)) <= 0.05 * len(cases)
     for kind in KINDS:
         planted = [made for case in cases if (made := plant(case, kind, random.Random(case.text)))]
-        assert len(planted) >= 20
+        assert len(planted) >= (5 if kind == "subject" else 20)  # few sentences open with a name or a mention
         assert sum(map(is_caught, planted)) >= 0.95 * len(planted), kind

@@ -4,7 +4,7 @@ import pytest
 
 from rag.facts import tokens
 from rag.types import Paper
-from rag.verify import Passage, verify
+from rag.verify import Passage, names_of, verify
 
 PASSAGE = Passage(
     Paper(
@@ -71,6 +71,103 @@ def test_what_the_passage_does_not_say_is_not_held(claim: str, why: str) -> None
     assert verify(claim, PASSAGE).why == why
 
 
+def _why(claim: str, abstract: str, title: str = "A paper") -> str:
+    passage = Passage(Paper("p", title, abstract))
+    return verify(claim, passage, names_of([passage])).why
+
+
+@pytest.mark.parametrize(
+    ("claim", "abstract", "why"),
+    [
+        # opposites, in any sentence on the same thing
+        ("Mercury is slower than Mars.", "Mercury is small. It is faster than Mars.", "“slower” is not what stands in"),
+        (
+            "Mercury increases memory, and it trains in 3 hours on one GPU.",
+            "Mercury is small. It trains in 3 hours on one GPU. It reduces memory on Tides.",
+            "“increases” is not what stands in",
+        ),
+        # and what is denied
+        (
+            "Mercury, a small model for images, does not train in 3 hours on one GPU.",
+            "Mercury is a small model for images. It trains in 3 hours on one GPU.",
+            "“not train” is not what stands in",
+        ),
+        ("It improves COCO.", "It does not significantly improve COCO.", "“improves” is not what stands in"),
+        ("It does not always improve COCO.", "It improves COCO.", "“not improve” is not what stands in"),
+        ("It is robust to noise.", "It is not necessarily robust to noise.", "“robust” is not what stands in"),
+        ("They have robustness.", "They lack robustness.", "“robustness” is not what stands in"),
+        ("It improves COCO.", "It hardly improves COCO.", "“improves” is not what stands in"),
+        ("Mercury is able to count.", "Mercury is unable to count.", "“count” is not what stands in"),
+        # swapped comparisons
+        ("Mars is faster than Venus.", "Venus is faster than Mars.", "“faster” is not what stands in"),
+        ("Mars is more accurate than Venus.", "Venus is more accurate than Mars.", "“more” is not what stands in"),
+        ("Mars needs less memory than Venus.", "Venus needs less memory than Mars.", "“less” is not what stands in"),
+        # names
+        ("The best is BERT-large with 90%.", "BERT-base is at 90%, the best.", "BERT-large is not in"),
+        ("It was built by Microsoft for cells.", "It was built for microscopy of cells.", "Microsoft is not in"),
+        ("The Intel system plays games.", "The system plays games by intelligence.", "Intel is not in"),
+        # numbers
+        ("The correlation is 0.8.", "The correlation is -0.8.", "0.8 is not in"),
+        ("Accuracy changes by 3%.", "Accuracy changes by −3%.", "3% is not in"),
+        ("The learning rate is 10^4.", "The learning rate is $10^{-4}$.", "10^4 is not in"),
+        ("It differs with p > 0.05.", "It differs with $p<0.05$.", "> 0.05 is not in"),
+        ("Mercury reaches over 90% on COCO.", "Mercury reaches 89.6% on COCO.", "over 90% is not in"),
+        ("Its COCO error rate is less than 5%.", "Its COCO error rate is 5.4%.", "less than 5% is not in"),
+        ("It has more than 7 experts.", "It has 7 experts.", "more than 7 is not in"),
+        ("It needs over 100 labels.", "It needs under 100 labels.", "over 100 is not in"),
+        ("It gains 3 points.", "It gains 3x.", "3 points is not in"),
+        ("It needs 3 points.", "It needs 3 hours.", "3 points is not in"),
+        ("It uses two-three layers.", "It uses five layers.", "two is not in"),
+    ],
+)
+def test_twisted_fact_is_not_held(claim: str, abstract: str, why: str) -> None:
+    assert _why(claim, abstract) == why
+
+
+@pytest.mark.parametrize(
+    ("claim", "abstract"),
+    [
+        ("Mercury improves COCO.", "Mercury not only improves COCO, it is fast."),
+        ("Mercury does not improve COCO.", "Mercury does not significantly improve COCO."),
+        ("Mercury does not increase memory on COCO.", "Mercury reduces memory on COCO."),
+        ("Mars is slower than Venus on COCO.", "Venus is faster than Mars on COCO."),
+        ("They follow Bayes rule.", "They follow a Bayesian rule."),
+        ("The BERT-based model is small.", "We use BERT. The model is small."),
+        ("It sees about 1.5 million images.", "It sees 1.52 million images."),
+        ("It sees about 2M images.", "It sees 2.1M images."),
+        ("It sees over 2 million images.", "It sees 2.8 million images."),
+        ("It needs more than 5 labels.", "It needs over 5 labels."),
+        ("The learning rate is 1e-4.", "The learning rate is $10^{-4}$."),
+        ("It gains 3 points.", "It gains 3%."),
+        ("It gains 3 points.", "It gains 3."),
+    ],
+)
+def test_honest_paraphrase_is_held(claim: str, abstract: str) -> None:
+    assert _why(claim, abstract) == ""
+
+
+@pytest.mark.parametrize(
+    ("claim", "why"),
+    [
+        # before a verb, as no adjective stands
+        ("Gemini uses 4 GPUs.", "Gemini is not in"),
+        ("Training uses 4 GPUs.", ""),
+        ("Larger models use 4 GPUs.", ""),
+        # where the passage has a name, or mentions one
+        ("Gemini ranks first on ImageNet-1K.", "Gemini stands where RevCol-H does in"),
+        ("Gemini ends in 3 hours on Tides.", "Gemini stands where Mercury does in"),
+        ("Gemini excels in speed at a small size.", "Gemini stands where method does in"),
+        ("Researchers need 3 hours on Waves.", ""),
+    ],
+)
+def test_first_word_may_be_an_invented_name(claim: str, why: str) -> None:
+    abstract = (
+        "Our largest model RevCol-H ranks first on ImageNet-1K. Mercury ends in 3 hours on Tides."
+        " Our method excels in speed at a small size. We need 3 hours on Waves. It uses 4 GPUs."
+    )
+    assert _why(claim, abstract, "Mercury: A Small Model") == why
+
+
 @pytest.mark.parametrize(
     ("claim", "quote"),
     [
@@ -93,6 +190,8 @@ def test_quote_is_the_sentence_that_shares_most(claim: str, quote: str) -> None:
         ["1,024", "1024", "1{,}024"],
         ["5 ms", "5ms", "5 milliseconds"],
         ["24", "twenty-four"],
+        ["200", "two hundred"],
+        ["10^-4", "$10^{-4}$", "1e-4", "0.0001"],
         ["a Llama-2-7B", "a LLaMA-2-7b"],
         ["many GPUs", "many GPU"],
     ],
