@@ -15,9 +15,9 @@ from rag.lexical import words
 from rag.types import ScoredPaper
 
 # Log-odds that the evidence answers = BIAS + these times the signals.
-BIAS, LOGIT, COSINE = -0.57, 0.45, 6.37
+BIAS, LOGIT, COSINE = 0.05, 0.98, 4.71
 # The highest, in steps of 0.05, at which no more than 5% of the answerable ones of those are refused.
-LEAST_ANSWERABLE = 0.6
+LEAST_ANSWERABLE = 0.65
 # Who asks for papers is shown the nearest of them: it takes less to be of use, and no claim is made. Set, not
 # fitted.
 LEAST_TO_LIST = 0.3
