@@ -216,7 +216,7 @@ def _answerable(
 def _points_found(asked: Asked, text: str) -> float:
     """Share of the answer points that occur in what is read of an answer; 1 if there are none."""
     read = _normalised(" ".join(text.split()[:_WORDS_READ]))
-    points = [any(_stands_in(spelling, read) for spelling in spellings) for spellings in asked.answer_points]
+    points = [any(_stands_in(_normalised(one), read) for one in spellings) for spellings in asked.answer_points]
     return fmean(points) if points else 1.0
 
 

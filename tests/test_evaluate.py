@@ -26,7 +26,7 @@ QUESTIONS: list[dict[str, object]] = [
         "type": "fact",
         "gold_titles": ["MERCURY - a small model"],
         "gold_sentences": ["It trains in 3 hours."],
-        "answer_points": [["71.5%", "71.5 %"], ["3 hours"]],
+        "answer_points": [["71.5%", "71.5 %"], ["3 Hours"]],
     },
     {
         "id": "b",
