@@ -11,17 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rag.cite import Checker
-from rag.compose import (
-    MOST_SENTENCES,
-    STOPPING,
-    asks_for_papers,
-    choices,
-    compose,
-    line,
-    priors,
-    quoted,
-    separator,
-)
+from rag.compose import choices, compose, offered, quoted
 from rag.evidence import READ, weigh
 from rag.filters import Filter
 from rag.prompt import MOST_SHOWN, Prompt, build_prompt, instructions, is_refusal, refusal
@@ -32,7 +22,6 @@ from rag.retrieve import Retriever
 from rag.text import printable
 from rag.types import (
     Answer,
-    Choices,
     Cited,
     Claim,
     Dropped,
@@ -43,7 +32,7 @@ from rag.types import (
     ScoredPaper,
     Timings,
 )
-from rag.untrusted import as_data, echoes
+from rag.untrusted import echoes
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,17 +154,8 @@ class Answerer:
         self, generator: Generator, question: str, prompt: Prompt, stop: threading.Event, clock: "_Clock"
     ) -> abc.Generator[Wrote | Checked, None, tuple[Cited, FinishReason]]:
         """Yield the sentences the model chooses; return the answer they make, and why it ended."""
-        listing = asks_for_papers(question)
-        offered = Choices(
-            texts=tuple(line(item, with_title=listing, shown=as_data) for item in prompt.evidence),
-            priors=priors(prompt.evidence),
-            stopping=STOPPING,
-            separator=separator(question),
-            refusal=refusal(),
-            most=len(prompt.evidence) if listing else MOST_SENTENCES,
-        )
         chosen: list[Evidence] = []
-        choosing = generator.quote(prompt.messages, offered, self.max_tokens, stop)
+        choosing = generator.quote(prompt.messages, offered(question, prompt.evidence), self.max_tokens, stop)
         while True:
             try:
                 choice = next(choosing)

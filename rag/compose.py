@@ -6,9 +6,10 @@ from itertools import zip_longest
 
 import numpy as np
 
+from rag.prompt import refusal
 from rag.text import unmarked, with_marker
-from rag.types import Citation, Cited, Claim, Evidence
-from rag.untrusted import gives_orders
+from rag.types import Choices, Citation, Cited, Claim, Evidence
+from rag.untrusted import as_data, gives_orders
 
 # An answer is at most this many sentences, or one of each paper where papers are asked for. On the dev questions and
 # those on the seeds in training/evidence/questions, four hold 2 points less of what was asked, six one point more; five
@@ -58,6 +59,19 @@ def choices(question: str, evidence: Sequence[Evidence], most: int) -> list[Evid
         one, other = ([item for item in distinct if item.rank == rank] for rank in ranks)
         distinct = [item for pair in zip_longest(one, other) for item in pair if item]
     return distinct[:most]
+
+
+def offered(question: str, evidence: Sequence[Evidence]) -> Choices:
+    """What a model chooses among: the evidence that it was shown, as it would stand in an answer."""
+    listing = asks_for_papers(question)
+    return Choices(
+        texts=tuple(line(item, with_title=listing, shown=as_data) for item in evidence),
+        priors=priors(evidence),
+        stopping=STOPPING,
+        separator=separator(question),
+        refusal=refusal(),
+        most=len(evidence) if listing else MOST_SENTENCES,
+    )
 
 
 def priors(evidence: Sequence[Evidence]) -> tuple[float, ...]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from tokenizers import Tokenizer
 
-from rag.compose import MOST_SENTENCES, SCORE_WEIGHT, asks_for_papers, choices, line, priors, separator
+from rag.compose import MOST_SENTENCES, SCORE_WEIGHT, asks_for_papers, choices, line, offered
 from rag.errors import QuestionError
 from rag.prompt import MOST_SHOWN, build_prompt, refusal
 from rag.trie import Walk
@@ -45,29 +45,28 @@ class Sequenced:
 def quote_example(example: Example, tokenizer: Tokenizer, rng: random.Random, room: int) -> Sequenced:
     """The example as `LlamaGenerator.quote` would go through it."""
     evidence, right = _evidence(example, rng)
-    offered = choices(example.question, evidence, MOST_SHOWN)
-    prompt = build_prompt("quote", example.question, offered, (), (), lambda m: len(prompt_tokens(tokenizer, m)), room)
+    best = choices(example.question, evidence, MOST_SHOWN)
+    prompt = build_prompt("quote", example.question, best, (), (), lambda m: len(prompt_tokens(tokenizer, m)), room)
     tokens = prompt_tokens(tokenizer, prompt.messages)
     options: list[dict[int, float] | None] = [None] * len(tokens)
+    choice = offered(example.question, prompt.evidence)
     listing = asks_for_papers(example.question)
-    shown = [line(item, with_title=listing, shown=as_data) for item in prompt.evidence]
-    most = len(shown) if listing else MOST_SENTENCES
     fitting = {item.rank for item in evidence if item.sentence in right}
     chosen = [
         number
         for number, item in enumerate(prompt.evidence)
         if (item.rank in fitting if listing else item.sentence in right)
-    ][:most]
-    left = dict(enumerate(shown))
+    ][: choice.most]
+    left = dict(enumerate(choice.texts))
     for place, number in enumerate([*chosen, None] if chosen else [None]):
-        before = separator(example.question) if place else ""
+        before = choice.separator if place else ""
         sequences = {n: encode(tokenizer, before + text) for n, text in left.items()}
-        last = [END] if place else encode(tokenizer, refusal())
-        sequences[len(shown)] = last
+        last = [END] if place else encode(tokenizer, choice.refusal)
+        sequences[len(choice.texts)] = last
         aim = last if number is None else sequences[number]
-        if place == most or not left:
+        if place == choice.most or not left:
             break  # the product ends here without asking
-        walk = Walk(sequences, dict(enumerate(priors(prompt.evidence))) | {len(shown): _STOPPING})
+        walk = Walk(sequences, dict(enumerate(choice.priors)) | {len(choice.texts): _STOPPING})
         for token in aim:
             tokens.append(token)
             open_ = dict(zip(walk.options, walk.priors.tolist(), strict=True))

@@ -45,7 +45,6 @@ def _byte_level(model: models.BPE) -> Tokenizer:
     tokenizer = Tokenizer(model)
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens(SPECIAL)
     return tokenizer
 
 
@@ -88,7 +87,9 @@ def from_gguf(path: Path) -> Tokenizer:
     fields = gguf.GGUFReader(path).fields
     tokens, merges = (fields[f"tokenizer.ggml.{name}"].contents() for name in ("tokens", "merges"))
     vocabulary = {token: number for number, token in enumerate(tokens)}
-    return _byte_level(models.BPE(vocabulary, [tuple(merge.split(" ")) for merge in merges]))
+    tokenizer = _byte_level(models.BPE(vocabulary, [tuple(merge.split(" ")) for merge in merges]))
+    tokenizer.add_special_tokens(SPECIAL)
+    return tokenizer
 
 
 def differing(tokenizer: Tokenizer, texts: Iterable[str]) -> list[str]:
