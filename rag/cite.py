@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from rag.facts import tokens
+from rag.held import Passage, names_of, read_passage
 from rag.text import sentences, with_marker
 from rag.types import Citation, Cited, Claim, Dropped, Paper
-from rag.verify import SMALLEST_OVERLAP, Passage, Verdict, names_of, read_passage, verify
+from rag.verify import SMALLEST_OVERLAP, Verdict, verify
 
 # At most this many passages are cited for one sentence, as ALCE (Gao et al. 2023) has it.
 MOST_MARKERS = 3

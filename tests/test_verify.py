@@ -3,8 +3,9 @@
 import pytest
 
 from rag.facts import tokens
+from rag.held import Passage, names_of
 from rag.types import Paper
-from rag.verify import Passage, names_of, verify
+from rag.verify import verify
 
 PASSAGE = Passage(
     Paper(
