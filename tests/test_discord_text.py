@@ -352,8 +352,9 @@ def test_file_of_an_earlier_version_is_used_on(tmp_path: Path) -> None:
 
 def test_second_rating_replaces_the_first(tmp_path: Path) -> None:
     kept = Kept(tmp_path / "discord.db")
+    asked = Asked("q1", "And on Tides?", 1, 2, 3, 100.0)
     for good, reason in [(True, ""), (False, "wrong number")]:
-        kept.rate("q1", 1, good, evaluation_row(answer_of(), "q1", good, reason))
+        kept.rate("q1", 1, good, evaluation_row(asked, answer_of(), good, reason))
     assert [(row["rating"], row["reason"]) for row in kept.feedback()] == [("bad", "wrong number")]
     kept.close()
 
@@ -363,10 +364,13 @@ def test_feedback_is_printed_as_lines_for_an_evaluation(
 ) -> None:
     monkeypatch.setenv("FOOTNOTE_SESSIONS", str(tmp_path / "sessions.db"))
     kept = Kept(tmp_path / "discord.db")
-    kept.rate("q1", 1, False, evaluation_row(answer_of(), "q1", False, "wrong number"))
+    asked = Asked("q1", "And on Tides?", 1, 2, 3, 100.0, ("How accurate is Mercury?",))
+    kept.rate("q1", 1, False, evaluation_row(asked, answer_of(), False, "wrong number"))
     kept.close()
     assert cli.main(["discord", "--feedback"]) == 0
-    assert json.loads(capsys.readouterr().out)["reason"] == "wrong number"
+    row = json.loads(capsys.readouterr().out)
+    assert (row["id"], row["reason"]) == ("q1", "wrong number")
+    assert row["history"] == ["How accurate is Mercury?"]
 
 
 def test_bot_without_a_token_ends_with_78_and_says_where_to_get_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -160,7 +160,7 @@ class FootnoteClient(discord.Client):
             await interaction.response.send_modal(Reason(question_id))
         elif action in ("good", "reason"):
             reason = data["components"][0]["component"]["value"] if action == "reason" else ""
-            row = evaluation_row(answer, question_id, action == "good", reason)
+            row = evaluation_row(asked, answer, action == "good", reason)
             await self.desk.off_loop(self.desk.kept.rate, question_id, interaction.user.id, action == "good", row)
             await whisper(interaction, Post(wording.THANKS))
         else:

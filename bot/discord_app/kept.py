@@ -184,13 +184,13 @@ class Kept:
             ) from exc
 
 
-def evaluation_row(answer: Answer, question_id: str, good: bool, reason: str) -> dict[str, Any]:
+def evaluation_row(asked: Asked, answer: Answer, good: bool, reason: str) -> dict[str, Any]:
     """A rated answer as a line that an evaluation's question file may hold; a person adds what would be right."""
     return {
-        "id": question_id,
+        "id": asked.id,
         "question": answer.question,
         "query": answer.query,
-        "history": [],
+        "history": list(asked.history),
         "rating": "good" if good else "bad",
         "reason": reason,
         "answer": answer.text,
