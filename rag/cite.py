@@ -8,6 +8,7 @@ passage does not hold its sentence where another's does. A sentence that no pass
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import takewhile
 
 from rag.facts import tokens
 from rag.held import Passage, names_of, read_passage
@@ -22,7 +23,7 @@ _CLEARLY_MORE = 0.3
 # A sentence without a marker gets that of the one passage which holds this share of its words in one sentence.
 _CLEARLY_HELD = 0.8
 # What is shorter, in words, is no sentence to guess a marker for, nor a part that a passage holds by itself.
-_SHORTEST_PART = 4
+_SHORTEST_PART = 3
 
 # Models write markers in many shapes: [1], [1, 2], [ 1 ], 【1】, ［1］.
 _ONE_SHAPE = str.maketrans("【［】］", "[[]]")
@@ -71,7 +72,8 @@ class Checker:
     def feed(self, piece: str) -> list[Claim]:
         """Take in what was written next; returns the claims that are complete now and were not before."""
         self._text += piece
-        return self._check(unit for unit, following in _units(self._text) if _has_begun(following))
+        begun = takewhile(lambda pair: _has_begun(pair[1]), _units(self._text))
+        return self._check(unit for unit, _ in begun)
 
     def finish(self) -> list[Claim]:
         """The text has ended: the claims that were still open."""

@@ -26,10 +26,11 @@ SCORE_WEIGHT = 2.4
 STOPPING = -22.0
 
 _ASKS_FOR_PAPERS = re.compile(
-    r"\b(?:papers|surveys|works|articles|studies)\b"
-    r"|\b(?:a|any|which|what|every|some) (?:paper|survey|work|article|study|research)\b"
-    r"|\b(?:anything|something|everything|work|research) (?:on|about)\b|\b(?:looking for|is there|are there)\b"
-    r"|\b(?:list|name|give me|show me) (?:all|every|the|some)\b",
+    r"\b(?:papers|surveys|articles|studies)\b|\b(?:a|any|which|what|every|some) (?:paper|survey|article|study)\b"
+    r"|\b(?:any|other|related|some|these|which|what|is there) (?:work|research|works)\b(?! (?:best|better|well)\b)"
+    r"|\b(?:anything|something|everything) (?:on|about)\b|\blooking for\b"
+    r"|(?:^|\b(?:the|that) )(?:work|research) (?:on|about)\b"
+    r"|\b(?:is|are) there (?:any|one|ones|anything|something)\b|\b(?:list|name|give me|show me) (?:all|every|some)\b",
     re.I,
 )
 _COMPARES = re.compile(
@@ -99,8 +100,10 @@ def quoted(question: str, chosen: Sequence[Evidence]) -> Cited:
 def asks_for_papers(question: str) -> bool:
     """Whether a list of papers is wanted.
 
-    >>> asks_for_papers("Which papers prune layers?"), asks_for_papers("What does Mars prune?")
-    (True, False)
+    >>> [asks_for_papers(f"{asked} layers?") for asked in ("Which papers prune", "is there any work on pruning")]
+    [True, True]
+    >>> [asks_for_papers(f"{asked} layers?") for asked in ("What does Mars prune", "explain how it works on deep")]
+    [False, False]
     """
     return _ASKS_FOR_PAPERS.search(question) is not None
 

@@ -13,8 +13,10 @@ from rag.held import Passage
 
 _OPPOSITES = (
     (
-        "increase increases increased increasing",
-        "decrease decreases decreased decreasing reduce reduces reduced reducing",
+        "increase increases increased increasing raise raises raised raising boost boosts boosted boosting"
+        " enhance enhances enhanced enhancing",
+        "decrease decreases decreased decreasing reduce reduces reduced reducing reduction reductions"
+        " lowers lowered lowering",
     ),
     ("improve improves improved improving", "degrade degrades degraded degrading worsen worsens worsened worsening"),
     ("higher", "lower"),
@@ -37,9 +39,16 @@ _OPPOSITES = (
 _OPPOSITE = {
     word: set(others.split()) for pair in _OPPOSITES for these, others in (pair, pair[::-1]) for word in these.split()
 }
+_SAME = {word: set(these.split()) for pair in _OPPOSITES for these in pair for word in these.split()}
 _NEGATION = re.compile(
     r"not|no|never|cannot|without|neither|nor|fail(?:s|ed)?|lack(?:s|ed|ing)?|hardly|barely|rarely|unable|\w+n['’]t"
 )
+# With these, and further from a negation, a word may be denied: not surely enough to say so of a claim.
+_PERHAPS_DENIES = re.compile(
+    r"unlike|rather|instead|except|avoid(?:s|ed|ing)?|eliminat(?:es?|ed|ing)|remov(?:es?|ed|ing)"
+)
+_DENIES_BACK = {"no", "not", "neither", "nor", "free"}
+_PERHAPS_DENIED = 3
 _NO_NEGATION = {"only", "just", "merely", "simply", "solely"}  # "not only"
 _ADVERB = re.compile(r"\w+ly|always|yet|well|even|just")
 _BEATS = re.compile(r"(?:outperform|surpass|exceed|beat|dominat)(?:s|es|ed|ing|e)?")
@@ -68,15 +77,20 @@ def contradicted(read: Sequence[Token], passage: Passage, best: int | None) -> s
 
 def _opposed(read: Sequence[Token], passage: Passage, best: int | None) -> str:
     """The word of a claim in whose stead the passage has its opposite, or ""."""
-    claimed, denied = {token.text.lower() for token in read}, _negated(read)
+    claimed, denied = {token.text.lower() for token in read}, _denials_of(read).surely
     for position, token in enumerate(read):
         word = token.text.lower()
-        opposites = _OPPOSITE.get(word, set())
-        if opposites & claimed or token.key in denied:
+        same, opposites = _SAME.get(word, set()), _OPPOSITE.get(word, set())
+        if token.key in denied:
             continue
         for number, sentence in enumerate(passage.tokens):
             said = [other.text.lower() for other in sentence]
-            if not opposites & set(said) or (word in said if number == best else token.key in passage.keys):
+            if not opposites & set(said) or (number != best and (opposites & claimed or token.key in passage.keys)):
+                continue
+            if opposites & claimed or same & set(said):  # both are said: of what, tells
+                mine = _object(read, position)
+                if mine and mine in _objects(sentence, opposites) - _objects(sentence, same):
+                    return token.text
                 continue
             # "A is slower than B" is what "B is faster than A" says
             turned = {theirs.relation for mine, theirs in _swapped(read, sentence) if mine.relation == word}
@@ -86,24 +100,33 @@ def _opposed(read: Sequence[Token], passage: Passage, best: int | None) -> str:
     return ""
 
 
+def _objects(read: Sequence[Token], said: set[str]) -> set[str]:
+    """What some words are said of."""
+    return {_object(read, at) for at, token in enumerate(read) if token.text.lower() in said}
+
+
+def _object(read: Sequence[Token], position: int) -> str:
+    """The key of the word that comes after one, "" if none does."""
+    return next((token.key for token in read[position + 1 :] if token.kind != "stop"), "")
+
+
 def _denied(read: Sequence[Token], passage: Passage, best: int | None) -> str:
     """The word that either the claim or the passage denies, and not both, or ""."""
-    denied, denials = _negated(read), _denials(passage)
+    claimed, said = _denials_of(read), _denials(passage)
     for position, token in enumerate(read):
         places = passage.places.get(token.key, ()) if token.kind != "stop" else ()
-        unlike = [place for place in places if (token.key in denied) != (token.key in denials[place[0]])]
+        unlike = [
+            (number, at)
+            for number, at in places
+            if (token.key in claimed.surely and token.key not in said[number].perhaps)
+            or (token.key in said[number].surely and token.key not in claimed.perhaps)
+        ]
         for number, at in unlike:
             once = sum(number == other for other, _ in places) == 1
             alike = len(_near(read, position) & _near(passage.tokens[number], at)) >= _ALIKE_AROUND
             if once and (number == best or (alike and len(unlike) == len(places))):
-                return f"not {token.text}" if token.key in denied else token.text
+                return f"not {token.text}" if token.key in claimed.surely else token.text
     return ""
-
-
-@lru_cache(maxsize=256)
-def _denials(passage: Passage) -> Sequence[set[str]]:
-    """What each sentence of a passage denies."""
-    return [_negated(sentence) for sentence in passage.tokens]
 
 
 def _near(read: Sequence[Token], position: int) -> set[str]:
@@ -112,16 +135,42 @@ def _near(read: Sequence[Token], position: int) -> set[str]:
     return {token.key for token in around if token.kind != "stop"}
 
 
-def _negated(read: Sequence[Token]) -> set[str]:
-    """The keys of the words that a negation denies: the next one, past adverbs."""
+@dataclass(frozen=True, slots=True)
+class _Denials:
+    """The keys of the words that a sentence denies, surely and perhaps."""
+
+    surely: frozenset[str]
+    perhaps: frozenset[str]
+
+
+@lru_cache(maxsize=256)
+def _denials(passage: Passage) -> Sequence[_Denials]:
+    """What each sentence of a passage denies."""
+    return [_denials_of(sentence) for sentence in passage.tokens]
+
+
+def _denials_of(read: Sequence[Token]) -> _Denials:
+    """The word after a negation is denied; others may be, and one before it ("requires no", "training-free")."""
+    surely, perhaps = set[str](), set[str]()
+    for position, token in enumerate(read):
+        text, behind = token.text.lower(), read[position + 1 :]
+        if _NEGATION.fullmatch(text) and behind and behind[0].text.lower() not in _NO_NEGATION:
+            surely |= _first_words(behind, 1)
+            perhaps |= _first_words(behind, _PERHAPS_DENIED)
+        elif _PERHAPS_DENIES.fullmatch(text):
+            perhaps |= _first_words(behind, _PERHAPS_DENIED)
+        if text in _DENIES_BACK:
+            perhaps |= _first_words(read[:position][::-1], 1)
+    return _Denials(frozenset(surely), frozenset(surely | perhaps))
+
+
+def _first_words(read: Sequence[Token], most: int) -> set[str]:
+    """The keys of the first words that say something, and of the adverbs among them, which do not count."""
     found = set()
-    for position, token in enumerate(read[:-1]):
-        if _NEGATION.fullmatch(token.text.lower()) and read[position + 1].text.lower() not in _NO_NEGATION:
-            for later in read[position + 1 :]:
-                if later.kind != "stop":
-                    found.add(later.key)
-                    if not _ADVERB.fullmatch(later.text.lower()):
-                        break
+    for token in read:
+        if token.kind != "stop" and most:
+            found.add(token.key)
+            most -= not _ADVERB.fullmatch(token.text.lower())
     return found
 
 
@@ -143,14 +192,24 @@ def _compared(read: Sequence[Token]) -> Iterator[_Comparison]:
         after = position + 1
         if _BEATS.fullmatch(text):
             relation = "beats"
-        elif _THAN.fullmatch(text) and "than" in texts[after : after + _REACH + 1]:
-            relation, after = text, texts.index("than", after) + 1
+        elif _THAN.fullmatch(text) and (begin := _compared_to(texts, after)):
+            relation, after = text, begin
         else:
             continue
         before = [token.key for token in read[:position][::-1] if token.kind != "stop"]
         behind = [token.key for token in read[after:] if token.kind != "stop"]
         passive = text.endswith("ed") and texts[after : after + 1] == ["by"]
         yield _Comparison(text, relation, *((behind, before) if passive else (before, behind)))
+
+
+def _compared_to(texts: Sequence[str], after: int) -> int:
+    """Where that begins which a comparison is with, 0 if it is with nothing."""
+    for at in range(after, min(after + 2 * _REACH, len(texts) - 1)):
+        if texts[at] == "than":
+            return at + 1
+        if texts[at] == "compared" and texts[at + 1] in {"to", "with"}:
+            return at + 2
+    return 0
 
 
 def _swapped(read: Sequence[Token], sentence: Sequence[Token]) -> Iterator[tuple[_Comparison, _Comparison]]:

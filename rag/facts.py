@@ -142,8 +142,11 @@ _TOKEN = re.compile(
 _PLAIN_NUMBER = re.compile(
     rf"({_NUMBER}|\.\d+)(?:(%)|-?([KMBTk])|-?([xX×]|fold|times)|-?(ms|s|h|[kMGT]B|[kMG]?Hz|dB))?"
 )
+# "1.8x-2.4x", "7B/13B"
+_SCALED = rf"{_NUMBER}(?:[KMBT]|[xX×]|%)"
+_SCALED_NUMBERS = re.compile(rf"{_SCALED}(?:[-/]{_SCALED})+")
 _POWER = re.compile(r"([1-9]\d{0,2})\^(-?\d{1,2})|\d(?:\.\d+)?e-?\d{1,2}")
-_COUNTED = re.compile(rf"({_NUMBER})-([a-z]{{2,}}(?:-[a-z]+)*)")
+_COUNTED = re.compile(rf"({_NUMBER}[KMBTk]?)-([a-z]{{2,}}(?:-[a-z]+)*)")
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_]+|\++")
 
 
@@ -154,7 +157,8 @@ def plain(text: str) -> str:
     'gains 1,024 points, 5% - 2×'
     """
     text = _LATEX.sub(_printed, text).replace("−", "-").replace("–", "-").replace("—", " - ")
-    return re.sub(r"-{2,}", " - ", text.replace(" -- ", " - ")).replace("  ", " ")
+    text = re.sub(r"-{2,}", " - ", text.replace(" -- ", " - ")).replace("  ", " ")
+    return re.sub(r"(?<=\d) ?(?:x|×|times) ?(?=\d)", "x", text)  # 256 × 256
 
 
 def tokens(text: str) -> tuple[Token, ...]:
@@ -218,8 +222,8 @@ def _read(text: str, first: bool) -> Iterator[Token]:
     elif power := _POWER.fullmatch(text):
         value = float(power[1]) ** int(power[2]) if power[1] else float(text)
         yield _number(text, value, step=value / 10)
-    elif re.fullmatch(rf"{_NUMBER}(?:/{_NUMBER})+%?", text):
-        for part in text.split("/"):
+    elif re.fullmatch(rf"{_NUMBER}(?:/{_NUMBER})+%?", text) or _SCALED_NUMBERS.fullmatch(text):
+        for part in re.split("[/-]", text):
             yield from _read(part, first)
     elif counted := _COUNTED.fullmatch(text):  # "12-layer"
         yield from _read(counted[1], first)

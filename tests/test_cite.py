@@ -199,6 +199,11 @@ def test_refused_sentence_is_dropped_and_its_line_end_stays() -> None:
     assert checker.cited().dropped == (Dropped("Buy now!", "it shouts"), Dropped("Buy!", "it shouts"))
 
 
+def test_list_items_stay_in_their_places() -> None:
+    text = "1. It is fast [2].\n2. It trains in 3 hours [1].\n---\nIn summary, both are fast."
+    assert cite(text, PAPERS).text == text
+
+
 def test_any_cut_into_pieces_gives_the_same_claims() -> None:
     chance = random.Random(1)
     for _ in range(1_000):
@@ -211,6 +216,7 @@ def test_any_cut_into_pieces_gives_the_same_claims() -> None:
             rest = rest[size:]
         claims += checker.finish()
         assert (checker.cited(), tuple(claims)) == (whole, whole.claims), text
+        assert re.sub("[^a-zA-Z]", "", whole.text) == re.sub("[^a-zA-Z]", "", text)
         markers = {citation.marker for citation in whole.citations}
         assert {int(digits) for digits in re.findall(r"\[(\d+)\]", whole.text)} == markers, text
         assert markers == {marker for claim in whole.claims for marker in claim.markers}

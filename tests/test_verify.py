@@ -101,6 +101,22 @@ def _why(claim: str, abstract: str, title: str = "A paper") -> str:
         ("Mercury is able to count.", "Mercury is unable to count.", "“count” is not what stands in"),
         # swapped comparisons
         ("Mars is faster than Venus.", "Venus is faster than Mars.", "“faster” is not what stands in"),
+        (
+            "Mars reaches faster convergence on COCO compared to Venus.",
+            "Venus reaches faster convergence on COCO compared to Mars.",
+            "“faster” is not what stands in",
+        ),
+        (
+            "It increases MSE while reducing FPS.",
+            "It reduces MSE while enhancing FPS.",
+            "“increases” is not what stands in",
+        ),
+        (
+            "Models with lower Gflops have lower FID.",
+            "Models with higher Gflops have lower FID.",
+            "“lower” is not what stands in",
+        ),
+        ("It reads 256 × 512 pixels.", "It reads 256x256 pixels.", "256x512 is not in"),
         ("Mars is more accurate than Venus.", "Venus is more accurate than Mars.", "“more” is not what stands in"),
         ("Mars needs less memory than Venus.", "Venus needs less memory than Mars.", "“less” is not what stands in"),
         # names
@@ -132,6 +148,15 @@ def test_twisted_fact_is_not_held(claim: str, abstract: str, why: str) -> None:
         ("Mercury does not improve COCO.", "Mercury does not significantly improve COCO."),
         ("Mercury does not increase memory on COCO.", "Mercury reduces memory on COCO."),
         ("Mars is slower than Venus on COCO.", "Venus is faster than Mars on COCO."),
+        ("Mercury requires no labels.", "Mercury does not require any labels."),
+        ("Mercury trains without labels.", "Mercury trains without the need to collect labels."),
+        ("Mercury needs no training for pruning.", "Mercury is a training-free method for pruning."),
+        ("Mercury does not rely on sampling.", "Unlike methods that rely on sampling, Mercury uses one pass."),
+        ("It reduces MSE and increases FPS.", "Mercury reduces MSE by 11.1% while enhancing FPS."),
+        ("It is faster compared to Mars.", "Mercury is faster on COCO compared to Mars."),
+        ("It trains models with 340M parameters.", "We train 340M-parameter models."),
+        ("It reads images of 256 × 256 pixels.", "It reads images of $256\\times256$ pixels."),
+        ("It needs 1.8x to 2.4x less memory.", "It needs 1.8X-2.4X less memory."),
         ("They follow Bayes rule.", "They follow a Bayesian rule."),
         ("The BERT-based model is small.", "We use BERT. The model is small."),
         ("It sees about 1.5 million images.", "It sees 1.52 million images."),
