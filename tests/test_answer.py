@@ -125,6 +125,17 @@ def test_question_far_from_every_paper_is_refused_with_the_nearest(evidence: Ans
     assert len(answer.passages) == 3
 
 
+@pytest.mark.parametrize("question", ["zyzzyva quokka?", "thanks!"])
+def test_refusing_costs_no_tokens(question: str, retriever: Retriever) -> None:
+    class Untouched(Scripted):
+        def count_prompt(self, messages: Sequence[Message]) -> int:
+            raise AssertionError("the model was asked")
+
+    answer = Answerer(retriever, Untouched("Never."), top_k=3, reader=WordReader()).answer(question)
+    assert answer.abstained
+    assert (answer.timings.tokens, answer.timings.first_token_ms) == (0, None)
+
+
 def test_follow_up_is_searched_with_the_question_before(evidence: Answerer) -> None:
     answer = evidence.answer("how long does it train?", ["tell me about Mercury, a small model"])
     assert answer.query == "tell me about Mercury, a small model how long does it train?"

@@ -17,7 +17,7 @@ from bot import cli, progress
 from rag.generations import writing
 from rag.store import Store
 from tests.conftest import PLANETS, ROOT, WordEmbedder
-from tests.gguf_models import write_gguf
+from tests.gguf_models import write_gguf, write_parrot
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -245,6 +245,7 @@ def test_lines_are_answered_in_order_and_a_bad_one_does_not_end_the_run(run: Run
     assert answers[2]["error"] == 'no "question"'
     assert "The question is empty" in answers[3]["error"]
     assert "3 hours" in answers[5]["answer"]
+    assert answers[5]["query"] == "tell me about Mercury, a small model how long does it train?"
     assert run("ask", "--jsonl", stdin=lines[0])[0] == 0
 
 
@@ -278,6 +279,20 @@ def test_bytes_that_are_no_text_make_a_bad_line(run: Run, planets: Store) -> Non
     assert code == 1
     assert "not JSON" in first["error"]
     assert second["id"] == 2
+
+
+def test_moved_markers_and_what_no_paper_holds_are_told(
+    run: Run, planets: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = ["Mercury reaches 71.5% accuracy on the Tides benchmark [2].", " It reaches 88.8% on Tides [1]."]
+    model = write_parrot(tmp_path / "parrot.gguf", said)
+    monkeypatch.setenv("FOOTNOTE_MODE", "write")
+    code, out, err = run("ask", QUESTION, "--model", str(model))
+    assert code == 0
+    assert "Mercury reaches 71.5% accuracy on the Tides benchmark [1]." in out
+    assert "[1] Mercury: A Small Model" in out
+    assert "1 of 2 sentences supported." in out
+    assert "Unsupported: “It reaches 88.8% on Tides.” (88.8% is not in [1])" in err
 
 
 def test_search_lists_papers_without_answering(run: Run, planets: Store) -> None:
@@ -553,11 +568,3 @@ def test_output_that_cannot_be_written(planets: Store) -> None:
 
 def _at_root() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "FOOTNOTE_MODEL": "none"}
-
-
-def test_interrupt_exits_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(cli, "_embedder", interrupt)
-    assert run("rebuild", "x")[0] == 130

@@ -168,6 +168,7 @@ def test_killed_at_fifty_random_moments_whole_papers_serve_and_the_next_run_goes
     killer, editions = Killer(store), (edition(write_dump, number) for number in itertools.count())
     for _ in range(3):  # from the third on there is a generation to remove
         lines, seconds = killer.undisturbed(next(editions))
+    assert lines.keys() >= set(STAGES)
     serving = assert_whole(store)
     stages = [*STAGES * BY_LINE, *["by the clock"] * BY_CLOCK]
     chance.shuffle(stages)

@@ -260,10 +260,17 @@ def test_waiting_and_writing_fit_a_message_and_can_be_stopped() -> None:
     assert [button.action for button in (*waiting.buttons, *writing.buttons)] == ["stop", "stop"]
 
 
-@pytest.mark.parametrize("reason", ["person", "server", "all", "closed"])
-def test_refusals_say_when_to_come_back(reason: str) -> None:
-    text = wording.refused(QueueRefused(reason, 120))
-    assert "2 min" in text or text == wording.PARKED
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("person", "as many questions waiting as one person may. Try again in about 2 min."),
+        ("server", "This server has as many questions waiting as it may. Try again in about 2 min."),
+        ("all", "The queue is full. Try again in about 2 min."),
+        ("closed", "press “Ask again” in a minute."),
+    ],
+)
+def test_refusals_say_when_to_come_back(reason: str, said: str) -> None:
+    assert wording.refused(QueueRefused(reason, 120)).endswith(said)
 
 
 # --- parsing ---

@@ -33,7 +33,11 @@ def examine(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, d
     return code, {check["name"]: check for check in report["checks"]}
 
 
-def test_all_is_well(planets: Store, tiny_gguf: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_is_well(
+    planets: Store, tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(2**40, 2**39, 2**39))
+    monkeypatch.setattr(doctor, "_free_memory", lambda: 2**34)
     code, checks = examine(capsys, "--model", str(tiny_gguf))
     assert code == 0
     assert checks["store"]["found"] == f"store: 3 papers, {planets.manifest.generation}."
@@ -122,11 +126,19 @@ def test_token_of_the_right_shape_is_told_but_not_shown() -> None:
 def test_completion_names_every_command_and_option(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["completion", shell]) == 0
     script = capsys.readouterr().out
-    for name in subcommands(cli._parser()):
+    for name, parser in subcommands(cli._parser()).items():
         assert re.search(rf"\b{name}\b", script)
-    assert re.search(r"(--|-l )resume\b", script)
-    if shutil.which(shell):
-        subprocess.run([shell, "-n"], input=script, text=True, check=True)
+        for option in (long for action in parser._actions for long in action.option_strings if long[:2] == "--"):
+            assert re.search(rf"(--|-l ){option[2:]}\b", script)
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [pytest.param(shell, marks=pytest.mark.skipif(not shutil.which(shell), reason="not here")) for shell in SHELLS],
+)
+def test_completion_is_read_by_its_shell(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["completion", shell]) == 0
+    subprocess.run([shell, "-n"], input=capsys.readouterr().out, text=True, check=True)
 
 
 def test_bash_completes_commands_and_options(capsys: pytest.CaptureFixture[str]) -> None:

@@ -103,10 +103,7 @@ def test_cut_off_data_keeps_what_was_read_and_reports_the_rest(way: str, tmp_pat
     (file,) = find_dumps([path])
     dump = read_dump(file)
     assert len(dump.papers) < 500
-    assert any(
-        "the compressed data is damaged or ends early" in place.why or "not JSON" in place.why
-        for place in dump.rejected
-    )
+    assert any("the compressed data is damaged or ends early" in place.why for place in dump.rejected)
 
 
 @pytest.mark.parametrize("way", ["gzip", "xz", "zstd"])
@@ -186,7 +183,7 @@ def test_standard_input_is_a_dump(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_unknown_compression_is_rejected_with_a_reason(tmp_path: Path) -> None:
     (tmp_path / "x.bz2").write_bytes(bz2.compress(LINES))
     (file,) = find_dumps([tmp_path / "x.bz2"])
-    assert "not" in read_dump(file).rejected[0].why
+    assert read_dump(file).rejected[0].why == "not text: a zero byte at column 20"
 
 
 def test_dump_that_changes_while_it_is_read_is_an_error(

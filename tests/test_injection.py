@@ -70,10 +70,6 @@ ATTEMPTS = [(place, text) for place in PLACES for text in ORDERS + FORGERIES]
 SAID = "PWNED"
 
 
-def test_there_are_enough_attempts() -> None:
-    assert len(ATTEMPTS) >= 60
-
-
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Retriever]:
     """A paper of its own for each attempt in an abstract or a title."""
@@ -151,6 +147,7 @@ def test_model_that_chooses_quotes_no_order(number: int, hostile: Retriever, cho
     chooser.seed = number
     answer = ask(hostile, chooser, number)
     check(answer)
+    assert not answer.abstained
     assert answer.mode == "quote"
     assert all(claim.supported for claim in answer.claims)
     assert all(claim.text in answer.passages[claim.markers[0] - 1].paper.abstract for claim in answer.claims)

@@ -149,8 +149,8 @@ def test_offline_fails_at_once_and_says_what_to_do(hub: str, monkeypatch: pytest
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         nowhere = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    with pytest.raises(PullError, match=r"127\.0\.0\.1 cannot be reached.*footnote models use PATH"):
-        pull(MODEL, hub=nowhere)
+        with pytest.raises(PullError, match=r"127\.0\.0\.1 cannot be reached.*footnote models use PATH"):
+            pull(MODEL, hub=nowhere)
     waits = threading.Event()
 
     def hang(*_: object, **__: object) -> None:

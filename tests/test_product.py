@@ -45,6 +45,7 @@ def test_question_is_answered_with_all_sockets_blocked(seeds_store: Path) -> Non
     done = footnote("ask", REVCOL, "--store", str(seeds_store), "--json")
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
+    assert (answer["mode"], answer["model"]) == ("quote", "footnote-tiny-7m")
     assert "RevCol-H reaches 90.0% on ImageNet-1K" in answer["answer"]
     assert answer["citations"][0]["title"] == "Reversible Column Networks"
     assert answer["citations"][0]["date"] == "2022-12-22"

@@ -26,6 +26,7 @@ from rag.types import Answer
 from tests.conftest import ROOT, WordEmbedder, WordReader
 
 ME = Key("terminal", "", "me")
+THEM = Key("discord", "1", "them")
 QUESTION = "What accuracy does Mercury reach on the Tides benchmark?"
 
 
@@ -203,6 +204,17 @@ def test_old_ones_are_forgotten(sessions: Sessions, answer: Answer) -> None:
     database.close()
     assert (sessions.forget_older(9), sessions.forget_older(7)) == (0, 1)
     assert [found.id for found in sessions.recent()] == [new.id]
+
+
+def test_only_those_begun_where_it_is_said_are_forgotten(sessions: Sessions, answer: Answer) -> None:
+    mine, theirs = sessions.begin(ME), sessions.begin(THEM)
+    for conversation in (mine, theirs):
+        sessions.append(conversation.id, answer)
+    with sqlite3.connect(sessions.path) as database:
+        database.execute("UPDATE conversations SET at = at - 8 * 86400")
+    database.close()
+    assert sessions.forget_older(7, THEM.surface) == 1
+    assert [found.id for found in sessions.recent()] == [mine.id]
 
 
 def test_file_is_readable_by_its_owner_only(sessions: Sessions) -> None:

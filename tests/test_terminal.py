@@ -131,6 +131,7 @@ def test_small_talk_lists_no_papers_and_numbers_keep_their_meaning(chat: Callabl
         at_prompt(terminal, "supported")
         terminal.ask("thanks!")
         assert "nearest" not in at_prompt(terminal, "could answer.")
+        terminal.screen.reset()
         terminal.ask("/open 1")
         at_prompt(terminal, "Mercury is a small transformer.")
 
@@ -194,7 +195,6 @@ def test_every_command_does_what_the_table_says(chat: Callable[..., Terminal], t
         "/load nobody": "There is no conversation 'nobody'",
         "/forget tides": "Forgotten: 1.",
         "/forget all": "Forgotten: 0.",
-        "/clear": "",
         "/help": "Ctrl-R searches",
         "/help cite": "/cite N|all [bibtex|apa|ris]",
         "/opne 1": "There is no /opne. Did you mean /open?",
@@ -330,6 +330,23 @@ def test_streams_into_the_scrollback_while_it_is_resized(chat: Callable[..., Ter
         assert re.sub(r"\s|\*|`|#|-", "", answer)[-60:] in re.sub(r"\*|`|#|-|•", "", shown)
 
 
+def test_clear_begins_another_conversation_and_keeps_this_one(chat: Callable[..., Terminal]) -> None:
+    with chat() as terminal:
+        terminal.wait_for("no model")
+        terminal.ask(QUESTION)
+        at_prompt(terminal, "supported")
+        terminal.screen.reset()
+        terminal.ask("/clear")
+        at_prompt(terminal)
+        terminal.ask("/sources")
+        at_prompt(terminal, "There is no answer yet")
+        terminal.ask("what does Mars prune?")
+        at_prompt(terminal, "supported")
+        terminal.ask("/sessions")
+        text = at_prompt(terminal, "What accuracy does Mercury")
+        assert "what does Mars prune?" in text[text.index("/sessions") :]
+
+
 def test_conversation_goes_on_after_a_kill(chat: Callable[..., Terminal]) -> None:
     with chat() as terminal:
         terminal.wait_for("›")
@@ -340,7 +357,9 @@ def test_conversation_goes_on_after_a_kill(chat: Callable[..., Terminal]) -> Non
     with chat("--resume") as terminal:
         at_prompt(terminal, "› tell me about Mercury, a small model")
         terminal.ask("how long does it train?")
-        at_prompt(terminal, "It trains in 3 hours [1]")
+        at_prompt(terminal, "sentences supported")
+        terminal.ask("/why")
+        at_prompt(terminal, "searched  tell me about Mercury, a small model how long does it train?")
         terminal.ask("/sessions")
         at_prompt(terminal, "2×    tell me about Mercury")
     with chat("--resume", "nonsense") as terminal:
