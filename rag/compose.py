@@ -28,8 +28,8 @@ STOPPING = -22.0
 _ASKS_FOR_PAPERS = re.compile(
     r"\b(?:papers|surveys|articles|studies)\b|\b(?:a|any|which|what|every|some) (?:paper|survey|article|study)\b"
     r"|\b(?:any|other|related|some|these|which|what|is there) (?:work|research|works)\b(?! (?:best|better|well)\b)"
-    r"|\b(?:anything|something|everything) (?:on|about)\b|\blooking for\b"
-    r"|(?:^|\b(?:the|that) )(?:work|research) (?:on|about)\b"
+    r"|\b(?:anything|something|everything) (?:on|about)\b|\banything here\b|\blooking for\b"
+    r"|\bon (?:the|this|your) shelf\b|(?:^|\b(?:the|that) )(?:work|research) (?:on|about)\b"
     r"|\b(?:is|are) there (?:any|one|ones|anything|something)\b|\b(?:list|name|give me|show me) (?:all|every|some)\b",
     re.I,
 )

@@ -35,15 +35,14 @@ def test_where_every_word_is_mentioned_no_sentence_tells_it() -> None:
     assert reason == "“ZigMa: A Zigzag Mamba” comes closest, but no sentence of its abstract tells that."
 
 
-def test_another_topic_is_said_to_be_one() -> None:
-    assert (
-        why_unanswered("How do I bake bread?", "How do I bake bread?", weighed(-8.0, 0.1))
-        == "No paper on this shelf is about that."
-    )
+@pytest.mark.parametrize("logit", [-8.0, 6.0])
+def test_another_topic_is_said_to_be_one_whatever_a_sentence_looks_like(logit: float) -> None:
+    reason = why_unanswered("How do I bake bread?", "How do I bake bread?", weighed(logit, 0.1))
+    assert reason == "No paper on this shelf is about that."
 
 
 def test_a_follow_up_to_a_list_is_no_list() -> None:
-    unsure = weighed(0.0, 0.1)
+    unsure = weighed(-1.0, 0.2)
     assert LEAST_TO_LIST < answerable(unsure.signals) < LEAST_ANSWERABLE
     listed = "Which papers are about ZigMa?"
     assert why_unanswered(listed, listed, unsure) is None
