@@ -26,6 +26,7 @@ ANSWER_FIELDS = {
     "passages", "mode", "model", "generation", "finish_reason", "timings",
 }  # fmt: skip
 QUESTION = "What accuracy does Mercury reach on the Tides benchmark?"
+VENUS = QUESTION.replace("Mercury", "Venus")
 
 
 @pytest.fixture
@@ -189,7 +190,7 @@ SENTENCE = "It reaches 71.5% accuracy on the Tides benchmark [1]."
         ),
         (["--file", "gone.txt"], "", 2, "", "Cannot read gone.txt: No such file or directory. Check the path."),
         (["--file", "question.txt", QUESTION], "", 2, "", "A question and a file were given. Leave one of them out."),
-        (["--filter", "year>=2023", QUESTION], "", 0, r"It reaches 64.*\n\[1\] Venus: (?!.*Mercury: ).*", "No lang"),
+        (["--filter", "year>=2023", VENUS], "", 0, r"It reaches 64.*\n\[1\] Venus: (?!.*Mercury: ).*", "No lang"),
         (["--filter", "year>=2030", QUESTION], "", 3, r".*\nNo paper here is left by the filter year>=2030\..*", ""),
         (["--filter", "2023", QUESTION], "", 2, "", "Write it as year>=2024"),
     ],
