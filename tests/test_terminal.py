@@ -195,6 +195,7 @@ def test_every_command_does_what_the_table_says(chat: Callable[..., Terminal], t
         "/load nobody": "There is no conversation 'nobody'",
         "/forget tides": "Forgotten: 1.",
         "/forget all": "Forgotten: 0.",
+        "/clear": "",
         "/help": "Ctrl-R searches",
         "/help cite": "/cite N|all [bibtex|apa|ris]",
         "/opne 1": "There is no /opne. Did you mean /open?",
