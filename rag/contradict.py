@@ -67,21 +67,22 @@ def contradicted(read: Sequence[Token], passage: Passage, best: int | None) -> s
     The `best` sentence, if there is one, speaks of the same as the claim. Any other one must have the opposite among
     like words, and the passage must nowhere say it as the claim does.
     """
+    denials = _denials_of(read)
     compared = _swapped(read, passage.tokens[best]) if best is not None else ()
     return (
-        _opposed(read, passage, best)
-        or _denied(read, passage, best)
+        _opposed(read, denials, passage, best)
+        or _denied(read, denials, passage, best)
         or next((mine.verb for mine, theirs in compared if mine.relation == theirs.relation), "")
     )
 
 
-def _opposed(read: Sequence[Token], passage: Passage, best: int | None) -> str:
+def _opposed(read: Sequence[Token], denials: "_Denials", passage: Passage, best: int | None) -> str:
     """The word of a claim in whose stead the passage has its opposite, or ""."""
-    claimed, denied = {token.text.lower() for token in read}, _denials_of(read).surely
+    claimed = {token.text.lower() for token in read}
     for position, token in enumerate(read):
         word = token.text.lower()
         same, opposites = _SAME.get(word, set()), _OPPOSITE.get(word, set())
-        if token.key in denied:
+        if not opposites or token.key in denials.surely:
             continue
         for number, sentence in enumerate(passage.tokens):
             said = [other.text.lower() for other in sentence]
@@ -110,22 +111,22 @@ def _object(read: Sequence[Token], position: int) -> str:
     return next((token.key for token in read[position + 1 :] if token.kind != "stop"), "")
 
 
-def _denied(read: Sequence[Token], passage: Passage, best: int | None) -> str:
+def _denied(read: Sequence[Token], denials: "_Denials", passage: Passage, best: int | None) -> str:
     """The word that either the claim or the passage denies, and not both, or ""."""
-    claimed, said = _denials_of(read), _denials(passage)
+    said = _denials(passage)
     for position, token in enumerate(read):
         places = passage.places.get(token.key, ()) if token.kind != "stop" else ()
         unlike = [
             (number, at)
             for number, at in places
-            if (token.key in claimed.surely and token.key not in said[number].perhaps)
-            or (token.key in said[number].surely and token.key not in claimed.perhaps)
+            if (token.key in denials.surely and token.key not in said[number].perhaps)
+            or (token.key in said[number].surely and token.key not in denials.perhaps)
         ]
         for number, at in unlike:
             once = sum(number == other for other, _ in places) == 1
             alike = len(_near(read, position) & _near(passage.tokens[number], at)) >= _ALIKE_AROUND
             if once and (number == best or (alike and len(unlike) == len(places))):
-                return f"not {token.text}" if token.key in claimed.surely else token.text
+                return f"not {token.text}" if token.key in denials.surely else token.text
     return ""
 
 
