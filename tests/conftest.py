@@ -127,21 +127,21 @@ def planets(tmp_path: Path, embedder: WordEmbedder, write_dump: Callable[..., Pa
     store.close()
 
 
+# Markers and line ends.
+_LIKELY = {" [": 7.0, "[1": 6.0, "1]": 4.0, "][": 2.0, "]": 3.0, "2": 2.0, ".": 5.0, " answer": 6.0}
+
+
 @pytest.fixture(scope="session")
 def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that writes noise, with markers and line ends made likely."""
-    likely = {
-        " [": 7.0,
-        "[1": 6.0,
-        "1]": 4.0,
-        "][": 2.0,
-        "]": 3.0,
-        "2": 2.0,
-        ".": 5.0,
-        " answer": 6.0,
-        "<|im_end|>": -2.0,
-    }
-    return write_gguf(tmp_path_factory.mktemp("models") / "noise.gguf", bias=likely)
+    return write_gguf(tmp_path_factory.mktemp("models") / "noise.gguf", bias={**_LIKELY, "<|im_end|>": -2.0})
+
+
+@pytest.fixture(scope="session")
+def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, writing until it may no more: minutes."""
+    bias = {**_LIKELY, "<|im_end|>": -60.0}
+    return write_gguf(tmp_path_factory.mktemp("models") / "endless.gguf", context=65536, bias=bias)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ from bot.discord_app import wording
 from bot.discord_app.kept import Kept
 from tests.discord_bot import BotProcess
 from tests.discord_server import ADA, BEN, GENERAL, DiscordServer, Interaction, actions
-from tests.gguf_models import write_gguf
 
 pytestmark = pytest.mark.slow
 
@@ -22,13 +21,6 @@ QUESTION = "What accuracy does Mercury reach on the Tides benchmark?"
 def discord() -> Iterator[DiscordServer]:
     with DiscordServer() as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that writes until it may no more: minutes."""
-    likely = {"<|im_end|>": -60.0, "the": 5.0, " answer": 6.0, ".": 3.0}
-    return write_gguf(tmp_path_factory.mktemp("models") / "endless.gguf", context=65536, bias=likely)
 
 
 @pytest.fixture(scope="module")

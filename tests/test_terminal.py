@@ -60,9 +60,10 @@ def chat(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Terminal
 
 
 @pytest.fixture
-def long_answers(chat: Callable[..., Terminal], tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The model writes noise for as long as its context window lasts."""
-    for name, value in {"MODEL": tiny_gguf, "MODE": "write", "MAX_TOKENS": 3000, "TEMPERATURE": 1}.items():
+def long_answers(chat: Callable[..., Terminal], endless: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model writes noise for minutes."""
+    long = {"MODEL": endless, "MODE": "write", "N_CTX": 65536, "MAX_TOKENS": 60000, "TEMPERATURE": 1}
+    for name, value in long.items():
         monkeypatch.setenv(f"FOOTNOTE_{name}", str(value))
 
 
@@ -226,12 +227,12 @@ def test_every_command_does_what_the_table_says(chat: Callable[..., Terminal], t
 @pytest.mark.usefixtures("long_answers")
 def test_ctrl_c_stops_the_answer_keeps_what_came_and_again_leaves(chat: Callable[..., Terminal]) -> None:
     with chat() as terminal:
-        terminal.wait_for("· noise")
+        terminal.wait_for("· endless")
         terminal.ask(QUESTION)
         terminal.wait_for(lambda _: terminal.all.count("[1]") > 3)
         terminal.send(CTRL_C)
         at_prompt(terminal, "stopped · ")
-        terminal.wait_for(lambda text: re.search(r"· noise · \d+ tokens/s$", text))
+        terminal.wait_for(lambda text: re.search(r"· endless · \d+ tokens/s$", text))
         terminal.send(CTRL_C)
         assert terminal.wait_for_end() == 130
     with chat("--resume") as terminal:
@@ -262,6 +263,7 @@ rag.reader.shipped_reader = Gated
         terminal.ask("/retry")
         terminal.wait_for("reading 5 papers")
         terminal.send(CTRL_C)
+        terminal.wait_for("stopping")  # it was heard; only now may the papers be read
         Path("gate").open("w").close()
         at_prompt(terminal, "Stopped; the answer of before is kept.")
         terminal.ask("/sources")
@@ -302,7 +304,7 @@ def test_store_that_goes_away_is_said_and_holds_up_neither_typing_nor_leaving(
 @pytest.mark.usefixtures("long_answers")
 def test_ctrl_d_leaves_also_before_the_next_prompt_is_there(chat: Callable[..., Terminal]) -> None:
     with chat() as terminal:
-        terminal.wait_for("· noise")
+        terminal.wait_for("· endless")
         terminal.ask(QUESTION)
         terminal.wait_for(lambda _: terminal.all.count("[1]") > 3)
         terminal.send(CTRL_C)
@@ -314,7 +316,7 @@ def test_ctrl_d_leaves_also_before_the_next_prompt_is_there(chat: Callable[..., 
 @pytest.mark.usefixtures("long_answers")
 def test_streams_into_the_scrollback_while_it_is_resized(chat: Callable[..., Terminal]) -> None:
     with chat(columns=100, lines=12) as terminal:
-        terminal.wait_for("· noise")
+        terminal.wait_for("· endless")
         terminal.ask(QUESTION)
         terminal.wait_for(lambda _: len(terminal.before.splitlines()) > 5)
         terminal.resize(50, 20)

@@ -145,7 +145,7 @@ class Chat:
         history = self.talk.history[: -1 if instead else None]
         with stop_on_interrupt() as stop:
             events = self.library.ask(question, history, self._filter, self.settings, stop)
-            answer = self.output.play(events, lambda: self.library.generator.result() is None, self._loading)
+            answer = self.output.play(events, lambda: self.library.generator.result() is None, self._loading, stop)
             if instead and not answer.text:
                 self.output.note("Stopped; the answer of before is kept.")
                 return True

@@ -82,13 +82,14 @@ class Output:
         events: "Iterable[Event | None]",
         verbatim: Callable[[], bool],
         loading: Callable[[], str] = lambda: "searching",
+        stop: threading.Event | None = None,
     ) -> "Answer":
         """Show an answer as it is written; returns it finished.
 
         Asked once something is written, `verbatim` says whether it is the papers' own text and so no Markdown.
-        `loading` says what is waited for before anything is found.
+        `loading` says what is waited for before anything is found, `stop` whether the answer is to end.
         """
-        return self._play_plain(events) if self.plain else self._play_live(events, verbatim, loading)
+        return self._play_plain(events) if self.plain else self._play_live(events, verbatim, loading, stop)
 
     def show_below(self, answer: "Answer", unanswered: str = "") -> None:
         """The sources of an answer, and what else a reader should know: `unanswered` where there is no answer.
@@ -155,7 +156,11 @@ class Output:
         raise AssertionError("a stream ends with its answer")
 
     def _play_live(
-        self, events: "Iterable[Event | None]", verbatim: Callable[[], bool], loading: Callable[[], str]
+        self,
+        events: "Iterable[Event | None]",
+        verbatim: Callable[[], bool],
+        loading: Callable[[], str],
+        stop: threading.Event | None,
     ) -> "Answer":
         from rich.text import Text
 
@@ -177,6 +182,8 @@ class Output:
             seconds = time.monotonic() - began
             sign = _SPINNER[int(seconds * 5) % len(_SPINNER)]
             doing = f"reading {len(found.passages)} papers" if found else loading().removesuffix(" …")
+            if stop and stop.is_set():
+                doing = "stopping"
             return papers() + lines_of(Text(f"{sign} {doing} … {seconds:.0f} s", "dim"), self.width, self._indent)
 
         with live, silent_keys():
