@@ -261,7 +261,7 @@ def test_examples_are_built_without_the_seeds_and_the_same_each_time(
 ) -> None:
     seeds = write_dump([(f"Net{n}X - a net", "Text of it.") for n in range(3, 5)])
     for name in ("one", "two"):
-        build(data, tmp_path / name, [seeds], half="a", squad=10, papers=200, valid=40)
+        build(data, tmp_path / name, [seeds], half="a", squad=10, papers=200, written=0, valid=40)
     one, two = ((tmp_path / name / "train.jsonl").read_text() for name in ("one", "two"))
     assert one == two
     assert "Net5X" in one
@@ -297,6 +297,7 @@ def test_written_questions_are_put_to_their_papers_beside_others_of_the_topic(
         "Net120X, accuracy of it or the other?",
     ]
     assert len(trained[1]) == 2 * 11
+    assert len(sources.written(papers, held_out=False, first=6)[1]) == 2 * 6
     compare, none, *_ = examples(trained[1], Pool(trained[0]), WRITTEN, random.Random(1))
     assert (compare.kind, compare.own, compare.wants_all) == ("written compare", 2, True)
     assert [passage.right for passage in compare.passages[:2]] == [(0, 1), (1,)]

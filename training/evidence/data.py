@@ -1,6 +1,6 @@
 """Builds the examples of the evidence model.
 
-    python -m training.evidence.data DATA OUT --seeds seeds/ [--half a] [--squad N] [--papers N]
+    python -m training.evidence.data DATA OUT --seeds seeds/ [--half a] [--squad N] [--papers N] [--written N]
 
 DATA holds the public data sets (see sources.py); OUT gets train.jsonl, valid.jsonl and counts.json. A line is a passage
 or an example, whose passages stand in lines before it and are named by their number among these, from 0:
@@ -208,9 +208,12 @@ def _as_typed(question: str, rng: random.Random) -> str:
 
 
 def training_examples(
-    data: Path, excluded: frozenset[str], half: Half, squad: int, papers: int, rng: random.Random
+    data: Path, excluded: frozenset[str], half: Half, squad: int, papers: int, written: int, rng: random.Random
 ) -> Iterator[Example]:
-    """All examples to train on, source by source: `squad` of SQuAD's questions, facts of `papers` abstracts."""
+    """All examples to train on, source by source: `squad` of SQuAD's questions, facts of `papers` abstracts.
+
+    The written questions are those from cluster `written` on.
+    """
     passages, asked = sources.squad(data / "squad" / "squad1.1_train.json.xz", "squad")
     yield from examples(rng.sample(asked, min(squad, len(asked))), Pool(passages), TRAINED, rng)
     passages, asked = sources.squad(data / "squad" / "squad2.0_dev.json.xz", "squad2", held_out=False)
@@ -223,7 +226,7 @@ def training_examples(
     chosen = rng.sample(abstracts, min(papers, len(abstracts)))
     asked = [*from_templates(chosen, rng), *from_blanks(chosen, rng), *from_details(chosen, rng), *pairs(chosen, rng)]
     yield from examples(asked, Pool(chosen[:_POOL_OF_PAPERS]), TRAINED, rng)
-    passages, asked = sources.written(abstracts, held_out=False)
+    passages, asked = sources.written(abstracts, held_out=False, first=written)
     if asked:
         yield from examples(asked, Pool(passages), WRITTEN, rng)
 
@@ -285,20 +288,23 @@ def read_examples(path: Path) -> list[Example]:
     return found
 
 
-def build(data: Path, out: Path, seeds: Sequence[Path], half: Half, squad: int, papers: int, valid: int) -> None:
+def build(
+    data: Path, out: Path, seeds: Sequence[Path], half: Half, squad: int, papers: int, written: int, valid: int
+) -> None:
     """Write the examples and how many there are of each kind."""
     out.mkdir(parents=True, exist_ok=True)
     excluded = sources.titles_in(seeds)
     sets = {
-        "train": training_examples(data, excluded, half, squad, papers, random.Random(SEED)),
+        "train": training_examples(data, excluded, half, squad, papers, written, random.Random(SEED)),
         "valid": validation_examples(data, excluded, half, valid, random.Random(SEED)),
     }
     counts: dict[str, Counter[str]] = {}
     for name, made in sets.items():
         counts[name] = write_examples(out / f"{name}.jsonl", made)
         print(name, json.dumps(counts[name], indent=2))
-    settings = {"half": half, "squad": squad, "papers": papers, "seed": SEED, "titles_left_out": len(excluded)}
-    (out / "counts.json").write_text(json.dumps({**settings, **counts}, indent=2) + "\n", encoding="utf-8")
+    settings = {"half": half, "squad": squad, "papers": papers, "written": written, "seed": SEED}
+    left_out = {"titles_left_out": len(excluded)}
+    (out / "counts.json").write_text(json.dumps({**settings, **left_out, **counts}, indent=2) + "\n", encoding="utf-8")
 
 
 def main() -> None:
@@ -310,6 +316,9 @@ def main() -> None:
     parser.add_argument("--half", choices=("a", "b"), default="a", help="the half of SciFact's claims to train on")
     parser.add_argument("--squad", type=int, default=24_000, help="questions of SQuAD 1.1")
     parser.add_argument("--papers", type=int, default=60_000, help="arXiv abstracts to make questions from")
+    parser.add_argument(
+        "--written", type=int, default=0, help="the first cluster of written questions to ask; those before are known"
+    )
     parser.add_argument("--valid", type=int, default=120, help="questions of each source to validate with")
     arguments = parser.parse_args()
     build(**vars(arguments))

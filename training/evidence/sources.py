@@ -221,8 +221,10 @@ def arxiv(data: Path, excluded: frozenset[str]) -> Iterator[Passage]:
                     yield Passage(record["id"], title, sentences(clean(record["abstract"])))
 
 
-def written(papers: Iterable[Passage], held_out: bool) -> tuple[list[Passage], list[Asked]]:
+def written(papers: Iterable[Passage], held_out: bool, first: int = 0) -> tuple[list[Passage], list[Asked]]:
     """The papers of questions/train.jsonl and its questions; of the clusters held out, or of those that are not.
+
+    Clusters before the `first` (from 0) are passed over.
 
     A line is a cluster: ten papers on one topic, its group here. That none of the ten answers was seen to when the
     unanswerable ones were written. A question whose papers are not all among those given is left out.
@@ -231,6 +233,8 @@ def written(papers: Iterable[Passage], held_out: bool) -> tuple[list[Passage], l
     passages = list[Passage]()
     asked = list[Asked]()
     for number, cluster in _clusters(held_out).items():
+        if number < first:
+            continue
         own = {i: replace(named[i], group=f"cluster {number}") for i in cluster["papers"] if i in named}
         passages += own.values()
         for question in cluster["questions"]:
