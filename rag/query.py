@@ -15,11 +15,19 @@ LONGEST_QUESTION = 8_000
 
 _OPENS = re.compile(r"(?:and|or|but|so|also|then|what about|how about|what else|which ones?)\b", re.I)
 _POINTS_BACK = re.compile(
-    r"\b(?:it|its|they|them|their|theirs|these|those|he|she|his|her"
-    r"|the (?:former|latter|same|other ones?|others|authors?)"
+    r"\b(?:it(?! (?:possible|true|known|necessary|worth|feasible|hard|easy|difficult|safe)"
+    r" (?:to|that|for|whether|if)\b)"
+    r"|its|they|them|their|theirs|these|those|he|she|his|her"
+    r"|the (?:former|latter|same|other ones?|others|authors?|(?:first|second|third|fourth|fifth|last)(?: one| paper)?$)"
     r"|(?:does|do|did|is|was|are|were|of|about|for|in|on|to|with|from|than|like|by|at|can|could|would) (?:that|this)"
     r"|(?:this|that|the) (?:paper|model|method|approach|work|study|one|survey|network|architecture|part)"
     r"(?! (?:on|about|of|that|which|by|where|with|for|called)\b))\b",
+    re.I,
+)
+
+# "how many parameters?", "which datasets?": of what, stands before.
+_LACKS_WHAT = re.compile(
+    r"(?:how (?:many|much)|which|what) [a-z]+$|how (?:fast|slow|big|large|small|good|well|accurate|deep|long|far)$",
     re.I,
 )
 
@@ -60,4 +68,6 @@ def standalone_query(question: str, history: Sequence[str]) -> str:
 
 
 def _leans_on_earlier(question: str) -> bool:
-    return bool(_OPENS.match(question) or _POINTS_BACK.search(question)) or len(re.findall(r"\w+", question)) < 3
+    plain = question.rstrip("?!. ")
+    leans = _OPENS.match(plain) or _POINTS_BACK.search(plain) or _LACKS_WHAT.match(plain)
+    return bool(leans) or len(re.findall(r"\w+", plain)) < 3

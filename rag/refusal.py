@@ -28,9 +28,19 @@ LEAST_COSINE, OFF_TOPIC = 0.17, 0.25
 FRIENDLY = "Hello! Ask me something that the papers on this shelf could answer."
 _SMALL_TALK = re.compile(
     r"(?:(?:hi|hey|hello|yo|hiya|good (?:morning|evening|afternoon|night)|thanks?(?: you)?(?: so much| a lot)?|thx|bye"
-    r"|ok(?:ay)?|cool|great|nice|lol|how are you(?: doing)?(?: today)?|how'?s it going|what'?s up|sup|who are you"
+    r"|ok(?:ay)?|cool|great|nice|lol|perfect|awesome|amazing|excellent|brilliant|wonderful|well done"
+    r"|good (?:job|bot|answer)|got it|i see|(?:that )?makes sense|never ?mind|sorry|wow|haha"
+    r"|that(?:'?s| is| was) (?:very |really )?helpful"
+    r"|how are you(?: doing)?(?: today)?|how'?s it going|what'?s up|sup|who are you"
     r"|what are you|what can you do|are you (?:a |an )?(?:bot|human|robot|ai|there|real)|tell me a joke"
     r"|sing (?:me )?a song|i love you|there|bot|footnote|all|everyone|friend)[\s!?.,:)]*)+",
+    re.I,
+)
+
+# Of the words of a question these are put to whom it asks; no paper would mention them.
+_SAID_TO_A_BOT = re.compile(
+    r"please|pls|kindly|thanks?|hi|hello|hey|tell|explain|say|show|give|list|find|know|wonder(?:ing)?|curious"
+    r"|(?:any|some)(?:one|body)|exactly|actually|really|me|my|im|whats",
     re.I,
 )
 
@@ -68,7 +78,8 @@ def unmentioned(query: str, passages: Sequence[ScoredPaper]) -> list[str]:
     """The words of a query that none of the papers has in any form, as they were typed."""
     held = {word for hit in passages for word in words(f"{hit.paper.title} {hit.paper.abstract}")}
     typed = dict.fromkeys(re.findall(r"\w+(?:[-./+]\w+)*", query))
-    return [word for word in typed if (stems := words(word)) and not held & set(stems)]
+    asked = [word for word in typed if not _SAID_TO_A_BOT.fullmatch(word)]
+    return [word for word in asked if (stems := words(word)) and not held & set(stems)]
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -33,6 +33,7 @@ PAPERS = {
         ("Mercury trains in 3 hours. [1]", "Mercury trains in 3 hours. [1]", [1]),
         ("Mercury has clouds [1, 2].", "Mercury has clouds [1][2].", [1, 2]),
         ("Mercury has clouds [1] [2].", "Mercury has clouds [1][2].", [1, 2]),
+        ("Mercury has clouds [1], [2].", "Mercury has clouds [1][2].", [1, 2]),
         ("It is fast [2; 2].", "It is fast [2].", [2]),
         ("It is fast 【2】 and small ［ 1 ］.", "It is fast [2] and small [1].", [2, 1]),
         ("1. It is fast [2].\n2. It is small [1].", "1. It is fast [2].\n2. It is small [1].", [2, 1]),
@@ -53,6 +54,7 @@ def test_markers_are_written_one_way(written: str, text: str, markers: list[int]
     [
         ("It is fast [7].", "It is fast.", ["[7]"]),
         ("It is small [1, 9] and [0].", "It is small [1] and.", ["[9]", "[0]"]),
+        ("It is small [1], [9]; [0].", "It is small [1].", ["[9]", "[0]"]),
         ("It is fast [1", "It is fast", ["[1"]),
         ("It is fast [", "It is fast", ["["]),
         ("It is fast [【9】7].", "It is fast.", ["[9]", "[7]"]),

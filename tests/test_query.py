@@ -19,6 +19,9 @@ EARLIER = "what is MUDDFormer?"
         "Who are the authors?",
         "is the model open?",
         "why?",
+        "how many parameters?",
+        "the second one?",
+        "is it better to train longer?",
     ],
 )
 def test_follow_up_is_searched_with_the_question_it_leans_on(question: str) -> None:
@@ -32,6 +35,9 @@ def test_follow_up_is_searched_with_the_question_it_leans_on(question: str) -> N
         "Who wrote the paper on RWKV?",
         "How does SASRec sit between Markov chains and RNN recommenders?",
         "Are there surveys that cover Mamba?",
+        "Is it possible to prune transformers?",
+        "What is attention?",
+        "the second paper on copying",
     ],
 )
 def test_question_that_stands_alone_is_searched_alone(question: str) -> None:

@@ -59,13 +59,16 @@ def test_without_papers_there_is_nothing_to_answer_from() -> None:
         ("diffusion models", []),
         ("ZigMa's FID on FacesHQ", ["FID"]),
         ("DiT-XL/2 against ZigMa", ["DiT-XL/2"]),
+        ("please tell me exactly ZigMa's FID", ["FID"]),
     ],
 )
 def test_words_that_no_paper_has_are_named_as_typed(query: str, missing: list[str]) -> None:
     assert unmentioned(query, [HIT]) == missing
 
 
-@pytest.mark.parametrize("text", ["hi", "Thanks a lot!", "good morning everyone", "who are you?", "lol", "hello, bot"])
+@pytest.mark.parametrize(
+    "text", ["hi", "Thanks a lot!", "good morning everyone", "who are you?", "lol", "hello, bot", "perfect, got it"]
+)
 def test_small_talk(text: str) -> None:
     assert small_talk(text)
 
