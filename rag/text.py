@@ -17,7 +17,7 @@ _STOP = re.compile(
 # A stop after these ends no sentence; or only if no number follows; or only before a usual beginning.
 _GOES_ON = re.compile(
     r"(?:^|[\s(\[~])(?:[Ee]\.g|[Ii]\.e|a\.k\.a|s\.t|v\.s|w\.r\.t|cf|vs|resp|approx|ca|viz|Figs?|Eqs?|Eqns?|Secs?|Refs?|Tab"
-    r"|Thms?|Props?|Nos?|Phys|Rev|Proc|Dr|Prof|Mr|Mrs|Ms|St|Inc|Ltd|Jr|Sr)\.$"
+    r"|Thms?|Props?|Nos?|Phys|Rev|Proc|D[rR]|Prof|M[rR]|Mrs|Ms|St|Inc|Ltd|Jr|Sr)\.$"
 )
 _BEFORE_NUMBER = re.compile(
     r"(?:^|[\s(\[~])(?:pp?|[Vv]ols?|nos?|max|avg|Lett|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.$"
