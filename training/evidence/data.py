@@ -17,6 +17,7 @@ question also without its own passages. Papers in the seeds are left out, for th
 import argparse
 import json
 import random
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ _SEARCHED = 24
 _MOST_OF_A_KIND = 6000
 # This share of the templates' facts is asked as near misses as well.
 _NEAR_MISSES = 0.6
-# People type so: without a question mark, or all lower-case.
+# People type so: without a question mark, all lower-case, or with "U-Net" as one or two words.
 _TYPED_CARELESSLY = 0.15
 # Of the papers, so many are searched for others to put beside.
 _POOL_OF_PAPERS = 30_000
@@ -204,6 +205,8 @@ def _asked(kind: str, fact: Fact, paper: Passage, rng: random.Random) -> Asked:
 def _as_typed(question: str, rng: random.Random) -> str:
     if rng.random() < _TYPED_CARELESSLY:
         question = question.rstrip("?. ")
+    if rng.random() < _TYPED_CARELESSLY:
+        question = re.sub(r"(?<=\w)-(?=\w)", rng.choice(("", " ")), question)
     return question.lower() if rng.random() < _TYPED_CARELESSLY else question
 
 
