@@ -4,13 +4,14 @@
 
 DATA holds arxiv/ and scitldr/ (see benchmarks.data). Each answer has two to four sentences over three to five
 abstracts on like subjects: sentences copied, clauses cut out, light rewording, numbers written otherwise. Then a
-number, a name or a marker of one sentence is changed to a plausible other one, or the name or pronoun that it opens
-with to a name that no passage has. An answer without an error is flagged
+number, a name or a marker of one sentence is changed to a plausible other one, two of its numbers are exchanged, or
+the name or pronoun that it opens with becomes a name that no passage has. An answer without an error is flagged
 if any sentence is called unsupported or any marker moved; an error is caught if its sentence is called unsupported
 or, where the marker was changed, if it was put right. SciTLDR's human summaries of abstracts are the harder set.
 """
 
 import argparse
+import itertools
 import json
 import lzma
 import random
@@ -29,7 +30,7 @@ from rag.passages import lexical_text
 from rag.text import clean, sentences
 from rag.types import Paper
 
-KINDS = ("number", "name", "subject", "marker")
+KINDS = ("number", "exchange", "name", "subject", "marker")
 POOL = 4_000
 # Plain first names: nothing but the capital, which any first word has, tells them for names.
 _INVENTED = ("Gemini", "Mistral", "Falcon", "Orion", "Kepler")
@@ -37,6 +38,7 @@ _MENTION = re.compile(
     r"It(?! is \w+ (?:that|to)\b)|(?:This|The proposed|Our|Their) (?:model|method|approach|framework)"
 )
 _SHORTEST, _LONGEST = 6, 45
+_UNIT = re.compile(r"\s?\\?%|\s?[^\W\d]*")
 _NUMBER = re.compile(r"(?<![\w.,^{/-])\d+(?:\.\d+)?(?![\w,^/)-]|\.\d)")
 
 
@@ -194,9 +196,10 @@ def plant(case: Case, kind: str, chance: random.Random) -> Case | None:
     """The answer with one error in it, or None if there is nothing of that kind to change."""
     for changed in chance.sample(range(len(case.answer)), len(case.answer)):
         written = case.answer[changed]
-        change = {"number": _other_number, "name": _other_name, "subject": _other_subject, "marker": _other_marker}[
-            kind
-        ]
+        change = {
+            "number": _other_number, "exchange": _exchanged, "name": _other_name, "subject": _other_subject,
+            "marker": _other_marker,
+        }[kind]  # fmt: skip
         if wrong := change(written, case, chance):
             answer = tuple(wrong if place == changed else kept for place, kept in enumerate(case.answer))
             made = replace(case, answer=answer, kind=kind, changed=changed, right=written.marker)
@@ -227,6 +230,22 @@ def _other_number(written: Written, case: Case, chance: random.Random) -> Writte
     if float(wrong) == float(right):
         return None
     return replace(written, text=written.text[: match.start()] + wrong + written.text[match.end() :])
+
+
+def _exchanged(written: Written, case: Case, chance: random.Random) -> Written | None:
+    """Two numbers of one unit in each other's place."""
+    text, found = written.text, list(_NUMBER.finditer(written.text))
+    unit = {match: next(_UNIT.finditer(text, match.end()))[0].strip("\\ ") for match in found}
+    pairs = [
+        (one, other)
+        for one, other in itertools.combinations(found, 2)
+        if float(one[0]) != float(other[0]) and unit[one] == unit[other]
+    ]
+    if not pairs:
+        return None
+    one, other = chance.choice(pairs)
+    between = text[one.end() : other.start()]
+    return replace(written, text=f"{text[: one.start()]}{other[0]}{between}{one[0]}{text[other.end() :]}")
 
 
 def _other_name(written: Written, case: Case, chance: random.Random) -> Written | None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
+from rag.belongs import given_instead, is_counted, is_same
 from rag.contradict import contradicted
 from rag.facts import Token, name_pattern, tokens
 from rag.held import Passage
@@ -16,12 +17,8 @@ from rag.lexical import words
 
 # Share of a claim's words that its passage must hold. A verbatim sentence has all of them there. Of
 # SciFact's claims, which are paraphrases, 75% reach it with their own abstract and 36% with the nearest other
-# one (benchmarks/evidence.py): words alone tell little more, so the facts must be there as well.
+# one: words alone tell little more, so the facts must be there as well.
 SMALLEST_OVERLAP = 0.6
-# A number stands with something else if another one of the passage fits its place in the claim this much better.
-# Chosen on arXiv abstracts other than those that benchmarks/planted.py reports on.
-LEAST_FIT = 0.75
-
 # A name of the passage stands in a name's place if this many words beside the two are the same.
 LEAST_ALIKE = 4
 
@@ -48,7 +45,6 @@ _ACRONYM = re.compile(r"[A-Z]{3,6}s?")
 _VARIANT = "base|large|small|tiny|mini|medium|huge|giant|nano|micro|lite|turbo|chat|instruct"
 # A name is another word's root if both begin with this many letters and differ in no more than so many last ones.
 _SAME_ROOT, _ENDING = 5, 3
-_HEDGES = {"about", "around", "approximately", "roughly", "nearly", "almost", "some", "circa"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +78,15 @@ def verify(claim: str, passage: Passage, names: frozenset[str] = frozenset()) ->
         for position, token in enumerate(read):
             if (
                 (token.kind == "name" and not _holds(token, passage))
-                or (_is_counted(token) and not any(_same(read, position, found[at]) for found, at in passage.numbers))
+                or (is_counted(token) and not any(is_same(read, position, found[at]) for found, at in passage.numbers))
                 or (position == 0 and _may_be_name(token, passage) and _is_subject(read))
             ):
                 yield f"{token.text} is not in"
+        given = given_instead(claim, read, passage, names)
         for position, token in enumerate(read):
-            if _is_counted(token) and not _belongs(read, position, passage):
-                yield f"{token.text} stands with something else in"
-            elif other := _replaced(read, position, passage, names):
+            if other := given.get(position):
+                yield f"{token.text} stands with {other} in"
+            elif position not in given and (other := _replaced(read, position, passage, names)):
                 yield f"{token.text} stands where {other} does in"
         if overlap < SMALLEST_OVERLAP:
             yield "too few of its words are in"
@@ -152,42 +149,6 @@ def _is_subject(read: Sequence[Token]) -> bool:
     return bool(takes or (len(read) > 1 and _PREDICATE.fullmatch(read[1].text)))
 
 
-def _is_counted(token: Token) -> bool:
-    """Whether it is a number that its passage must hold: "one" may be a pronoun."""
-    return token.kind == "number" and token.text.split()[-1].lower() != "one"
-
-
-def _same(read: Sequence[Token], position: int, other: Token) -> bool:
-    """Whether a number of the passage is the one that the claim means: rounded, or within bounds, if it says so."""
-    token = read[position]
-    if not _same_unit(token.unit, other.unit):
-        return False
-    if token.bound:
-        upwards = token.bound in ">≥"
-        beyond = (other.value - token.value) * (1 if upwards else -1)
-        if other.bound:
-            return 0 <= beyond <= token.step and upwards == (other.bound in ">≥")
-        return 0 < beyond <= token.step or (beyond == 0 and token.bound in "≤≥")
-    hedged = position and read[position - 1].text.lower() in _HEDGES
-    return token.value == other.value or (bool(hedged) and abs(other.value - token.value) <= token.step / 2 + 1e-9)
-
-
-def _same_unit(claimed: str, held: str) -> bool:
-    return claimed in {held, ""} or {claimed, held} == {"%", "points"} or (claimed == "points" and not held)
-
-
-def _belongs(read: Sequence[Token], position: int, passage: Passage) -> bool:
-    """Whether no other number of the passage fits much better where the claim has this one."""
-    own = other = 0.0
-    for found, at in passage.numbers:
-        fit = _fit(read, position, found, at)
-        if _same(read, position, found[at]):
-            own = max(own, fit)
-        elif found[at].unit == read[position].unit:
-            other = max(other, fit)
-    return own >= LEAST_FIT * other
-
-
 def _replaced(read: Sequence[Token], position: int, passage: Passage, names: frozenset[str] = frozenset()) -> str:
     """What the passage has, in the same words, where the claim has this name or number; "" if it has the same.
 
@@ -225,23 +186,3 @@ def _alike(read: Sequence[Token], found: Sequence[Token]) -> int:
         (n for n, (one, other) in enumerate(zip(read, found, strict=False)) if one.key != other.key),
         min(len(read), len(found)),
     )
-
-
-def _fit(read: Sequence[Token], position: int, found: Sequence[Token], at: int) -> float:
-    """How alike the surroundings of two numbers are: words near one should be near the other."""
-    places: dict[str, list[int]] = {}
-    for place, token in enumerate(found):
-        if place != at:
-            places.setdefault(token.key, []).append(place - at)
-    fit = 0.0
-    for place, token in enumerate(read):
-        offset = place - position
-        if offset and token.kind != "stop" and token.key in places:
-            closest = min(_apart(offset, other) for other in places[token.key])
-            fit += (2 if token.kind == "name" else 1) / (1 + abs(offset)) / (1 + closest)
-    return fit
-
-
-def _apart(offset: int, other: int) -> float:
-    """How far from its place a word stands; to stand on the other side of the number is half as bad."""
-    return min(abs(offset - other), abs(abs(offset) - abs(other)) + 1) / 2

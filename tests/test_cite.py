@@ -247,5 +247,6 @@ def test_planted_errors_are_caught_and_honest_answers_are_not_flagged(seeds: lis
     assert sum(map(is_flagged, cases)) <= 0.05 * len(cases)
     for kind in KINDS:
         planted = [made for case in cases if (made := plant(case, kind, random.Random(case.text)))]
-        assert len(planted) >= (5 if kind == "subject" else 20)  # few sentences open with a name or a mention
+        # few sentences open with a name or a mention, or have two numbers of one unit
+        assert len(planted) >= (5 if kind in {"subject", "exchange"} else 20)
         assert sum(map(is_caught, planted)) >= 0.95 * len(planted), kind

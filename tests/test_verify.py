@@ -48,7 +48,7 @@ def test_what_the_passage_says_in_other_words_is_held(claim: str) -> None:
     ("claim", "why"),
     [
         ("SVT-H-S reaches 84.3% top-1 accuracy.", "84.3% is not in"),
-        ("SVT-H-S reaches 85.2% top-1 accuracy.", "85.2% stands with something else in"),
+        ("SVT-H-S reaches 85.2% top-1 accuracy.", "85.2% stands with SVT-H-B in"),
         ("SVT-H-S reaches 12% top-1 accuracy.", "12% is not in"),
         ("Inference takes 12 ms.", "12 ms is not in"),
         ("Inference is 3.1x faster than LiTv2.", "3.1x is not in"),
@@ -57,7 +57,7 @@ def test_what_the_passage_says_in_other_words_is_held(claim: str) -> None:
         ("It was trained on ImageNet-21K with 8 H100 GPUs.", "ImageNet-21K is not in"),
         ("It was trained with 8 A100 GPUs.", "A100 is not in"),
         ("SVT-H-XL reaches 85.7%.", "SVT-H-XL is not in"),
-        ("SVT-H-S reaches 85.2% and SVT-H-B reaches 84.2%.", "84.2% stands with something else in"),
+        ("SVT-H-S reaches 85.2% and SVT-H-B reaches 84.2%.", "85.2% stands with SVT-H-B in"),
         ("DeiT-S outperforms ScatterFormer in all settings.", "“outperforms” is not what stands in"),
         ("It outperforms SVT-H-B and DeiT-S in all settings.", "SVT-H-B stands where LiTv2 does in"),
         ("ScatterFormer is outperformed by LiTv2 in all settings.", "“outperformed” is not what stands in"),
@@ -75,6 +75,39 @@ def test_what_the_passage_does_not_say_is_not_held(claim: str, why: str) -> None
 def _why(claim: str, abstract: str, title: str = "A paper") -> str:
     passage = Passage(Paper("p", title, abstract))
     return verify(claim, passage, names_of([passage])).why
+
+
+MERCURY = Passage(
+    Paper(
+        "m",
+        "Mercury: A Small Detector",
+        "Mercury gets 80.1 mAP on COCO and 75.2 mAP on LVIS. The base and large models reach 70.1% and 72.3% accuracy, "
+        "respectively. Trained on ImageNet-1K, it has 83.3% top-1 accuracy; on ImageNet-A, 41.0%. On CIFAR-10 and "
+        "CIFAR-100, the error is 2.1% and 14.0%, respectively. It runs at 30 FPS on a V100, while DETR runs at 12 FPS.",
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("claim", "why"),
+    [
+        ("On LVIS, Mercury reaches an mAP of 80.1.", "80.1 stands with COCO in"),
+        ("A mAP of 75.2 is reached on COCO.", "75.2 stands with LVIS in"),
+        ("The base model's accuracy is 72.3%.", "72.3% stands with large in"),
+        ("Its accuracy on ImageNet-A is 83.3%.", "83.3% stands with ImageNet-1K in"),
+        ("The error on CIFAR-10 is 14.0%.", "14.0% stands with CIFAR-100 in"),
+        ("DETR runs at 30 FPS.", "30 FPS stands with something else in"),
+        ("Mercury's mAP is 75.2 on LVIS.", ""),
+        ("The large model has 72.3%.", ""),
+        ("On CIFAR-100 the error is 14.0%.", ""),
+        ("Mercury reaches 80.1 mAP.", ""),
+        ("With 83.3% top-1 accuracy on ImageNet, it is small.", ""),
+        ("DETR manages 12 FPS.", ""),
+        ("With 80.1 on COCO and 75.2 on LVIS, Mercury wins.", ""),
+    ],
+)
+def test_number_is_held_with_what_it_is_given_to(claim: str, why: str) -> None:
+    assert verify(claim, MERCURY, names_of([MERCURY])).why == why
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,220 @@
+"""A number of a claim + a passage -> whether the passage has it, and says it of the same (pure).
+
+Two readings, for neither sees all: how near the words around a number stand to it; and what a number is given to, as
+"80.1 on COCO and 75.2 on LVIS" and "COCO and LVIS, 80.1 and 75.2 respectively" give each number to a name.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import pairwise, takewhile
+
+from rag.facts import Token, plain, tokens
+from rag.held import Passage
+
+# A number stands with something else if another one of the passage fits its place in the claim this much better.
+# Chosen on arXiv abstracts other than those that benchmarks/planted.py reports on.
+LEAST_FIT = 0.75
+
+_HEDGES = {"about", "around", "approximately", "roughly", "nearly", "almost", "some", "circa"}
+# What parts a sentence into clauses, and these into pieces that each give one number to something.
+_CLAUSE = re.compile(r"[;:]\s|\s-\s|\b(?:but|while|whereas|versus|vs\.?|than|compared (?:to|with))\b", re.IGNORECASE)
+_PIECE = re.compile(r",\s(?:and\b)?|\band\b")
+# No names, yet they tell one model or one sort of things from another.
+_SIZE = re.compile("base|large|small|tiny|mini|medium|huge|first|second|former|latter")
+
+
+def is_counted(token: Token) -> bool:
+    """Whether it is a number that its passage must hold: "one" may be a pronoun."""
+    return token.kind == "number" and token.text.split()[-1].lower() != "one"
+
+
+def is_same(read: Sequence[Token], position: int, other: Token) -> bool:
+    """Whether a number of the passage is the one that the claim means: rounded, or within bounds, if it says so."""
+    token = read[position]
+    if not _same_unit(token.unit, other.unit):
+        return False
+    if token.bound:
+        upwards = token.bound in ">≥"
+        beyond = (other.value - token.value) * (1 if upwards else -1)
+        if other.bound:
+            return 0 <= beyond <= token.step and upwards == (other.bound in ">≥")
+        return 0 < beyond <= token.step or (beyond == 0 and token.bound in "≤≥")
+    hedged = position and read[position - 1].text.lower() in _HEDGES
+    return token.value == other.value or (bool(hedged) and abs(other.value - token.value) <= token.step / 2 + 1e-9)
+
+
+def _same_unit(claimed: str, held: str) -> bool:
+    return claimed in {held, ""} or {claimed, held} == {"%", "points"} or (claimed == "points" and not held)
+
+
+def given_instead(claim: str, read: Sequence[Token], passage: Passage, names: frozenset[str]) -> dict[int, str]:
+    """What the passage says a claim's numbers of, by their places in its tokens `read`: "" if of the same.
+
+    A number of which neither is plain is left out.
+
+    >>> from rag.types import Paper
+    >>> swin = Passage(Paper("s", "", "It gets 80.1 on COCO and 75.2 on LVIS."))
+    >>> claim = "On LVIS, it gets 80.1."
+    >>> given_instead(claim, tokens(claim), swin, frozenset())
+    {4: 'COCO'}
+    """
+    mine = _given(claim, names)
+    theirs = [gift for sentence in passage.sentences for gift in _given(sentence, names)] if mine else []
+    found = {}
+    for position, token in enumerate(read):
+        if is_counted(token):
+            claimed = [name for gift in mine if gift.has(token) for name in gift.to]
+            right = [name for gift in theirs if gift.has(token) for name in gift.to]
+            others = [
+                name
+                for gift in theirs
+                if gift.number.unit == token.unit and not gift.has(token)
+                for name in gift.to
+                if not _among(name, right)
+            ]
+            wrong = {name.role for name in others if _among(name, claimed)}
+            instead = [name.text for name in right if name.role in wrong and not _among(name, claimed)]
+            roles = {name.role for name in others}
+            if instead:
+                found[position] = instead[0]
+            elif any(name.role in roles and _among(name, claimed) for name in right):
+                found[position] = ""
+            elif _stands_elsewhere(read, position, passage):
+                found[position] = "something else"
+    return found
+
+
+def _stands_elsewhere(read: Sequence[Token], position: int, passage: Passage) -> bool:
+    """Whether another number of the passage fits much better where the claim has this one."""
+    own = other = 0.0
+    for found, at in passage.numbers:
+        fit = _fit(read, position, found, at)
+        if is_same(read, position, found[at]):
+            own = max(own, fit)
+        elif found[at].unit == read[position].unit:
+            other = max(other, fit)
+    return own < LEAST_FIT * other
+
+
+def _fit(read: Sequence[Token], position: int, found: Sequence[Token], at: int) -> float:
+    """How alike the surroundings of two numbers are: words near one should be near the other."""
+    places: dict[str, list[int]] = {}
+    for place, token in enumerate(found):
+        if place != at:
+            places.setdefault(token.key, []).append(place - at)
+    fit = 0.0
+    for place, token in enumerate(read):
+        offset = place - position
+        if offset and token.kind != "stop" and token.key in places:
+            closest = min(_apart(offset, other) for other in places[token.key])
+            fit += (2 if token.kind == "name" else 1) / (1 + abs(offset)) / (1 + closest)
+    return fit
+
+
+def _apart(offset: int, other: int) -> float:
+    """How far from its place a word stands; to stand on the other side of the number is half as bad."""
+    return min(abs(offset - other), abs(abs(offset) - abs(other)) + 1) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """A name that a number is given to."""
+
+    key: str
+    text: str
+    role: str
+    """The word before it, by which the two in "Mercury reaches 80.1 on COCO" are told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Gift:
+    """A number, and the names that a sentence gives it to."""
+
+    number: Token
+    to: tuple[_Name, ...]
+
+    def has(self, number: Token) -> bool:
+        """Whether this is the number."""
+        return self.number.value == number.value and _same_unit(self.number.unit, number.unit)
+
+
+def _among(name: _Name, others: Sequence[_Name]) -> bool:
+    """Whether one of the others may mean the same, as "ImageNet" and "ImageNet-1K" do; "CIFAR-10" is no "CIFAR-100"."""
+    for short, long in (sorted((name.key, other.key), key=len) for other in others):
+        rest = long.removeprefix(short)
+        if long.startswith(short) and not (short[-1:].isdigit() and rest[:1].isdigit()):
+            return True
+    return False
+
+
+@lru_cache(maxsize=512)
+def _given(sentence: str, names: frozenset[str]) -> tuple[_Gift, ...]:
+    """What a sentence gives its numbers to, as far as its form tells."""
+    text = re.sub("[()]", "", plain(sentence))
+    read = [_given_in(clause, names, opens=not at) for at, clause in enumerate(_CLAUSE.split(text))]
+    return tuple(gift for gifts in read for gift in gifts)
+
+
+def _given_in(clause: str, names: frozenset[str], opens: bool) -> Iterator[_Gift]:
+    first, *others = _PIECE.split(clause)
+    # a capital that opens a sentence tells nothing
+    read = [tokens(first) if opens else tokens(f"the {first}")[1:], *(tokens(f"the {piece}")[1:] for piece in others)]
+    pieces = [[_told(token, names) for token in piece] for piece in read]
+    joints = [joint.strip(", ") for joint in _PIECE.findall(clause)]
+    numbers, named = (_runs(pieces, joints, kind) for kind in ("number", "name"))
+    if numbers:
+        if "respectively" in clause and len(numbers) == len(named) == 1 and len(numbers[0]) == len(named[0]):
+            for part, owner in zip(numbers[0], named[0], strict=True):
+                yield _Gift(part[0], tuple(_Name(token.key, token.text, "") for token in owner))
+        return
+    before: list[_Name] = []
+    for piece in pieces:
+        counted = [token for token in piece if token.kind == "number"]
+        to = list(_names(piece))
+        for run in named:
+            if any(part[0] in piece for part in run):
+                role = next(name.role for name in to if name.key in {part[0].key for part in run})
+                to += [_Name(token.key, token.text, role) for part in run for token in part]
+        if len(counted) == 1 and (to or before):
+            yield _Gift(counted[0], (*to, *before))
+        before = [] if counted else to
+
+
+def _names(piece: Sequence[Token]) -> Iterator[_Name]:
+    role = ""
+    for token in piece:
+        if token.kind == "name":
+            yield _Name(token.key, token.text, role)
+        else:
+            role = token.kind if token.kind == "number" else token.key
+
+
+def _told(token: Token, names: frozenset[str]) -> Token:
+    if token.kind == "number" and not re.search(r"\d", token.text):
+        return replace(token, kind="word")
+    named = _SIZE.fullmatch(token.text.lower()) or (token.text[:1].isupper() and token.key in names)
+    return replace(token, kind="name") if token.kind == "word" and named else token
+
+
+def _runs(pieces: Sequence[Sequence[Token]], joints: Sequence[str], kind: str) -> list[list[list[Token]]]:
+    """Lists such as "A, B and C" or "1, 2 and 3" over the pieces of a clause; of each part the tokens of that kind."""
+
+    def of_kind(some: Iterable[Token]) -> list[Token]:
+        return list(takewhile(lambda token: token.kind == kind, some))
+
+    runs: list[list[list[Token]]] = []
+    run: list[list[Token]] = []
+    for (piece, following), joint in zip(pairwise(pieces), joints, strict=True):
+        # "2.1 points" ends with a number as well
+        ending = piece[:-1] if kind == "number" and piece[1:] and piece[-1].kind in {"word", "stop"} else piece
+        last, next_ = of_kind(reversed(ending))[::-1], of_kind(following)
+        if not last or not next_ or (run and len(run[-1]) < len(piece)):
+            run = []
+        if last and next_:
+            run = [*(run or [last]), next_]
+            if joint == "and":
+                runs.append(run)
+                run = []
+    return runs
