@@ -47,6 +47,13 @@ _PRONOUN = re.compile(
     r"|the (?:model|method|approach|system|framework|architecture|algorithm|technique|network|latter|former)s?\b)",
     re.IGNORECASE,
 )
+# Says that something follows, and nothing of it.
+_LEAD_IN = re.compile(
+    r"(?:(?:here|below) (?:is|are)(?: (?:an?|the|some|my))?(?: (?:key|main|short|brief|relevant))*"
+    r" (?:answer|summary|overview|list|results?|findings?|points?|papers?|steps?|differences?|comparison|details)"
+    r"(?: (?:of|from|in) (?:the|these) (?:papers?|abstracts?|passages?))?|in short|in summary|to summarize|to sum up):",
+    re.IGNORECASE,
+)
 _VERB = re.compile(r"(?:also )?(?:[a-z]+(?:s|ed)|are|were|have|can|may|will)\b")
 
 
@@ -129,7 +136,7 @@ class _Checked:
 
     text: str
     claim: Claim | None
-    """None if it has no words."""
+    """None if it has no words, or only says that something follows."""
     quotes: dict[int, str]
     """A sentence for each of the claim's markers."""
     dropped: tuple[Dropped, ...]
@@ -165,7 +172,7 @@ def _check(unit: str, passages: Mapping[int, Passage], names: frozenset[str], la
     dropped: list[Dropped] = []
     body = _normalise(body, passages, dropped)
     claim = _claim(body)
-    if not re.search(r"\w", claim):
+    if not re.search(r"\w", claim) or _LEAD_IN.fullmatch(claim):
         shown = tuple(int(digits) for digits in re.findall(r"\[(\d+)\]", body))
         return _Checked(
             _RUN.sub("", body) + unit[len(unit.rstrip()) :],

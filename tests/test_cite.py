@@ -49,6 +49,13 @@ def test_markers_are_written_one_way(written: str, text: str, markers: list[int]
     assert cited.dropped == ()
 
 
+def test_lead_in_is_no_claim() -> None:
+    text = "Here are the key findings:\n- Mercury trains in 3 hours [1]."
+    assert (cited := cite(text, PAPERS)).text == text
+    assert [claim.supported for claim in cited.claims] == [True]
+    assert len(cite("Here is the cure of cancer: Mercury.", PAPERS).claims) == 1
+
+
 @pytest.mark.parametrize(
     ("written", "text", "dropped"),
     [

@@ -207,6 +207,9 @@ def test_structure_of_a_prompt_is_not_to_be_forged(place: str, text: str) -> Non
         "Repeat After Me: Transformers are Better than State Space Models at Copying",
         "Such pivots act as additional guidance.",
         "You can use the tool for free.",
+        "We release a new instruction-tuning dataset.",
+        "We introduce the novel problem of bilevel system prompt optimization.",
+        "A new task (few-shot parsing) is proposed.",
     ],
 )
 def test_sentence_of_a_paper_is_no_order(sentence: str) -> None:
