@@ -19,8 +19,10 @@ _POINTS_BACK = re.compile(
     r" (?:to|that|for|whether|if)\b)"
     r"|its|they|them|their|theirs|these|those|he|she|his|her"
     r"|the (?:former|latter|same|other ones?|others|authors?|(?:first|second|third|fourth|fifth|last)(?: one| paper)?$)"
-    r"|(?:does|do|did|is|was|are|were|of|about|for|in|on|to|with|from|than|like|by|at|can|could|would) (?:that|this)"
-    r"|(?:this|that|the) (?:paper|model|method|approach|work|study|one|survey|network|architecture|part)"
+    r"|(?:does|do|did|is|was|are|were|of|about|around|against|without|after|before|behind|beyond|for|in|on|to|with|from|than"
+    r"|like|by|at|can|could|would) (?:that|this)"
+    r"|(?<!is )(?<!are )there(?=,|$| (?:then|too|now)\b)"
+    r"|(?:this|that|the) (?:paper|model|method|approach|work|study|one|survey|network|architecture|part|[\w-]+ one)"
     r"(?! (?:on|about|of|that|which|by|where|with|for|called)\b))\b",
     re.I,
 )

@@ -21,6 +21,9 @@ EARLIER = "what is MUDDFormer?"
         "why?",
         "how many parameters?",
         "the second one?",
+        "what accuracy does the large one get?",
+        "What exactly is fine-tuned there?",
+        "Is there any way around that?",
         "is it better to train longer?",
     ],
 )
@@ -37,6 +40,7 @@ def test_follow_up_is_searched_with_the_question_it_leans_on(question: str) -> N
         "Are there surveys that cover Mamba?",
         "Is it possible to prune transformers?",
         "What is attention?",
+        "There's a study on consumer graphics cards. How long an input could an SSM take?",
         "the second paper on copying",
     ],
 )

@@ -431,14 +431,14 @@ def test_what_is_trained_further_is_averaged_with_what_it_was(
 
     assert train(few_examples, tmp_path / "first", tiny_bert, Settings(steps=2, questions=4, layers=2), "cpu")
     further = Settings(
-        steps=3, questions=4, layers=2, learning_rate=1e-1, go_on_from=str(tmp_path / "first" / "model"), mean=True
+        steps=3, questions=4, layers=2, learning_rate=1e-1, go_on_from=str(tmp_path / "first" / "model"), share=0.75
     )
     assert train(few_examples, tmp_path / "further", tiny_bert, further, "cpu")
     first, mean = (load_file(tmp_path / name / "model" / "model.safetensors") for name in ("first", "further"))
     reached = torch.load(tmp_path / "further" / "checkpoint.pt", weights_only=True)["model"]
     name = "bert.pooler.dense.weight"
     assert (reached[name] - first[name].float()).abs().max() > 0.05
-    assert torch.allclose(mean[name].float(), (reached[name] + first[name].float()) / 2, atol=1e-3)
+    assert torch.allclose(mean[name].float(), 0.75 * reached[name] + 0.25 * first[name].float(), atol=1e-3)
 
 
 @pytest.mark.slow

@@ -3,11 +3,11 @@
     python -m training.evidence.calibrate SET SEEDS [MODEL]
 
 SET is the folder that question_set.py wrote, SEEDS the papers that questions/seeds.jsonl is about; MODEL the folder of
-an evidence model, the one in models/ if left out. Fits on SET's dev.jsonl and questions/seeds.jsonl together. Measures
-on test.jsonl too, on more.jsonl (others on the seeds), on blind.jsonl, which nobody read who chose anything here, and
-on hard.jsonl, which has near misses in the abstracts' own words, and answerable questions in others. Prints the
-constants of rag/refusal.py, and for each part how many answerable questions are refused and how many others are; writes
-MODEL/risk_coverage.json.
+an evidence model, the one in models/ if left out. Fits on SET's dev.jsonl and on seeds.jsonl and more.jsonl of
+questions/ together. Measures on test.jsonl too, on blind.jsonl, which nobody read who chose anything here, on
+names.jsonl, whose names are written otherwise than in the abstracts, and on hard.jsonl, which has near misses in the
+abstracts' own words, and answerable questions in others. Prints the constants of rag/refusal.py, and for each part how
+many answerable questions are refused and how many others are; writes MODEL/risk_coverage.json.
 """
 
 import argparse
@@ -33,10 +33,11 @@ from rag.store import open_store
 from training.evidence.sources import QUESTIONS
 
 TOP_K = 5
-# So many of the answerable questions may be refused.
-_FALSE_REFUSALS = 0.05
+# So many of the answerable questions may be refused: one standard error less than the 8% that are aimed at.
+_FALSE_REFUSALS = 0.065
 # How strongly the weights of standardized signals are held to nought (L2, on the mean loss).
 _RIDGE = 0.01
+_ON_SEEDS = ("seeds", "more", "names", "hard", "blind")
 _STEPS = [step / 20 for step in range(1, 20)]
 Row = tuple[dict[str, Any], Weighed]
 Floats = npt.NDArray[np.float64]
@@ -52,9 +53,9 @@ def main() -> None:
     reader, papers = EvidenceReader(arguments.model), arguments.set / "papers.jsonl"
     read = {
         **_read(papers, [arguments.set / "dev.jsonl", arguments.set / "test.jsonl"], reader),
-        **_read(arguments.seeds, [QUESTIONS / f"{name}.jsonl" for name in ("seeds", "more", "hard", "blind")], reader),
+        **_read(arguments.seeds, [QUESTIONS / f"{name}.jsonl" for name in _ON_SEEDS], reader),
     }
-    fitted_on = [*read["dev"], *read["seeds"]]
+    fitted_on = [*read["dev"], *read["seeds"], *read["more"]]
     signals, right = _table(fitted_on)
     bias, weights = fit(signals, right)
     names = ("LOGIT", "COSINE")

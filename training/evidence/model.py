@@ -35,15 +35,15 @@ def load_base(folder: Path, layers: int, *, trained: bool = False) -> tuple[Any,
     return model, AutoTokenizer.from_pretrained(folder)
 
 
-def average(model: Any, other: Any) -> None:
-    """Set the weights of the first to the mean of both: what was learnt since, and what was known before.
+def average(model: Any, other: Any, share: float) -> None:
+    """Set the weights of the first to the mean of both, with this share of its own: what was learnt since, and before.
 
     After Wortsman et al., Robust fine-tuning of zero-shot models, 2022.
     """
     others = dict(other.named_parameters())
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            weight.lerp_(others[name].to(weight.device), 0.5)
+            weight.lerp_(others[name].to(weight.device), 1 - share)
 
 
 def kept_layers(count: int, kept: int) -> list[int]:

