@@ -95,7 +95,8 @@ def report(name: str, cases: Sequence[Case], seed: int, show: bool) -> None:
         planted = [made for case in cases if (made := plant(case, kind, random.Random(f"{seed} {case.text}")))]
         through = [case for case in planted if not is_caught(case)]
         missed += through
-        print(f"  {kind} changed in {len(planted)}: {1 - len(through) / len(planted):.3f} caught")
+        if planted:
+            print(f"  {kind} changed in {len(planted)}: {1 - len(through) / len(planted):.3f} caught")
     if show:
         for case in flagged:
             for claim in cite(case.text, case.papers).claims:

@@ -372,7 +372,7 @@ def _rewrite_markers(body: str, passages: Mapping[int, Passage], dropped: list[D
     written, end = "", 0
     for match in _MARKER.finditer(body.translate(_ONE_SHAPE)):
         before = body[end : match.start()] if re.search(r"\d", match[1]) else body[end : match.end()]
-        if not end or before.strip() not in {",", ";"}:  # "[1], [2]" is one run
+        if not end or before.strip(" ") not in {",", ";"}:  # "[1], [2]" is one run
             written += before.rstrip(" ")
         end = match.end()
         for digits in dict.fromkeys(re.findall(r"\d+", match[1])):

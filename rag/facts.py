@@ -189,7 +189,8 @@ def name_pattern(name: str) -> re.Pattern[str]:
 
 def _singular(name: str) -> str:
     """A name without the s of a plural or a genitive: "LLMs", "GPT-4's"; "SVT-H-S" keeps its own."""
-    return re.sub(r"(?:(?<=[A-Z0-9])|(?<=[a-z]{3}))s?['’]?s?$", "", name)
+    name = re.sub(r"['’]s?$", "", name)
+    return re.sub(r"(?:(?<=[A-Z0-9])|(?<=[a-z]{3}))s$", "", name)
 
 
 def _printed(match: re.Match[str]) -> str:

@@ -17,13 +17,13 @@ _STOP = re.compile(
 # A stop after these ends no sentence; or only if no number follows; or only before a usual beginning.
 _GOES_ON = re.compile(
     r"(?:^|[\s(\[~])(?:[Ee]\.g|[Ii]\.e|a\.k\.a|s\.t|v\.s|w\.r\.t|cf|vs|resp|approx|ca|viz|Figs?|Eqs?|Eqns?|Secs?|Refs?|Tab"
-    r"|Thms?|Props?|Nos?|Phys|Rev|Proc|D[rR]|Prof|M[rR]|Mrs|Ms|St|Inc|Ltd|Jr|Sr)\.$"
+    r"|Thms?|Props?|Nos?|Phys|Rev|Proc|Dr|Prof|Mr|Mrs|Ms|St|Inc|Ltd|Jr|Sr)\.$"
 )
 _BEFORE_NUMBER = re.compile(
     r"(?:^|[\s(\[~])(?:pp?|[Vv]ols?|nos?|max|avg|Lett|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.$"
 )
 _SELDOM_LAST = re.compile(  # "w.h.p." often is, and "e.t.c."
-    r"(?:^|[\s(\[~])(?:etc|al|Ph\.D|(?:[A-Z]\.)*[A-Z]|(?:non-)?(?!w\.h\.p|e\.t\.c)(?:[a-z]\.)+[a-z])\.$"
+    r"(?:^|[\s(\[~])(?:etc|al|DR|MR|Ph\.D|(?:[A-Z]\.)*[A-Z]|(?:non-)?(?!w\.h\.p|e\.t\.c)(?:[a-z]\.)+[a-z])\.$"
 )
 _DOTTED_NAME = re.compile(r"(?:[.`/\\_]\w+|\b(?:[A-Z][a-z]+|torch|numpy|keras))\.$")  # "Boost.Python,"
 _BEGINNING = re.compile(

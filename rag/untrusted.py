@@ -34,9 +34,11 @@ _ORDERS = re.compile(
     r"(?:^|[^\w\s]\s*|\b(?:please|and|then|now|must|should)\s+)(?:ignore|disregard|forget|override|bypass)\b[^.;]{0,40}\b(?:instructions|prompts?|rules|guidelines"
     r"|(?:previous|prior|above|earlier) (?:text|messages?|context|passages?)"
     r"|everything (?:above|before)|all of the above)\b"
-    r"|\b(?:new|updated|real|actual|important) (?:instructions?\s*\(|(?:instructions?|system prompt|task)(?:\s*:| -\s))"
+    r"|\b(?:new|updated|real|actual|important) (?:instructions?\s*\(|(?:instructions?|system prompt)(?:\s*:| -\s))"
+    r"|^\W*(?:your )?(?:new|updated|real|actual|important) task(?:\s*:| -\s)"
     rf"|\b(?:you are now|from now on,? you|you (?:must|should|will) (?:now |always |only )*{_SAY})\b"
-    r"|\byour (?:hidden |system )?(?:instructions|rules|prompts?)\b|^\W*system prompt(?: (?:is|says)\b| -|:)"
+    r"|\byour (?:(?:hidden |system )?(?:instructions|rules)|(?:hidden|system) prompt)\b"
+    r"|^\W*system prompt(?: (?:is|says)\b| -|:)"
     rf"|\b{_AI}s? reading this\b|\bnote to (?:the |any )?{_AI}\b|\battention[,:!] {_AI}\b"
     # What follows begins a sentence in the imperative.
     rf"|^\W*(?:(?:please|now|instead|also|then|and|to (?:the )?{_AI}|{_AI})(?: -|[,:])? )*(?:"

@@ -210,6 +210,7 @@ def test_structure_of_a_prompt_is_not_to_be_forged(place: str, text: str) -> Non
         "We release a new instruction-tuning dataset.",
         "We introduce the novel problem of bilevel system prompt optimization.",
         "A new task (few-shot parsing) is proposed.",
+        "We introduce a new task: visual entailment.",
     ],
 )
 def test_sentence_of_a_paper_is_no_order(sentence: str) -> None:

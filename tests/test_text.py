@@ -31,7 +31,7 @@ from tests.conftest import SEEDS
         ("In Vol. 2, no. 7, pp. 3 it wins (max. 5).", ["In Vol. 2, no. 7, pp. 3 it wins (max. 5)."]),
         ("It gains 2 pp. We find the max. It ends.", ["It gains 2 pp.", "We find the max.", "It ends."]),
         ("Seen on Jan. 12. In Phys. Rev. Lett. 9, too.", ["Seen on Jan. 12.", "In Phys. Rev. Lett. 9, too."]),
-        ("DR. SAF halves it. We win.", ["DR. SAF halves it.", "We win."]),
+        ("DR. SAF screens for DR. We win.", ["DR. SAF screens for DR.", "We win."]),
         ("Ph.D. Students win 52.6 v.s. 45.2 points.", ["Ph.D. Students win 52.6 v.s. 45.2 points."]),
         ("Tasks, images, etc. These vary.", ["Tasks, images, etc.", "These vary."]),
         ("Use torch.Tensor and Boost.Geometry.Index or Yandex.Toloka, too.", ["Use torch.Tensor and Boost.Geometry.Index or Yandex.Toloka, too."]),

@@ -97,6 +97,8 @@ MERCURY = Passage(
         ("Its accuracy on ImageNet-A is 83.3%.", "83.3% stands with ImageNet-1K in"),
         ("The error on CIFAR-10 is 14.0%.", "14.0% stands with CIFAR-100 in"),
         ("DETR runs at 30 FPS.", "30 FPS stands with something else in"),
+        ("It outperforms DETR with 80.1 mAP on COCO.", ""),
+        ("Mercury's mAP of 80.1 on COCO exceeds DETR.", ""),
         ("Mercury's mAP is 75.2 on LVIS.", ""),
         ("The large model has 72.3%.", ""),
         ("On CIFAR-100 the error is 14.0%.", ""),

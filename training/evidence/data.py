@@ -206,7 +206,7 @@ def _as_typed(question: str, rng: random.Random) -> str:
     if rng.random() < _TYPED_CARELESSLY:
         question = question.rstrip("?. ")
     if rng.random() < _TYPED_CARELESSLY:
-        question = re.sub(r"(?<=\w)-(?=\w)", rng.choice(("", " ")), question)
+        question = re.sub(r"(?<=[^\W\d])-(?=[^\W\d])", rng.choice(("", " ")), question)
     return question.lower() if rng.random() < _TYPED_CARELESSLY else question
 
 
