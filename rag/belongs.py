@@ -14,13 +14,14 @@ from rag.facts import Token, plain, tokens
 from rag.held import Passage
 
 # A number stands with something else if another one of the passage fits its place in the claim this much better.
-# Chosen on arXiv abstracts other than those that benchmarks/planted.py reports on.
+# Chosen on arXiv abstracts other than those that benchmarks/planted.py reports on, and on paraphrases of some.
 LEAST_FIT = 0.7
 
 _HEDGES = {"about", "around", "approximately", "roughly", "nearly", "almost", "some", "circa"}
 # What parts a sentence into clauses, and these into pieces that each give one number to something.
 _CLAUSE = re.compile(r"[;:]\s|\s-\s|\b(?:but|while|whereas|versus|vs\.?|than|compared (?:to|with))\b", re.IGNORECASE)
 _PIECE = re.compile(r",\s(?:and\b)?|\band\b")
+# By these one name of a piece is told from another.
 _PREPOSITION = re.compile("on|in|for|with|by|over|of|against|to|from|inside|under|at|using|via|without|across")
 # What is compared with is not what a number is given to: "it outperforms Venus with 80.1".
 _COMPARES = re.compile(r"(?:outperform|beat|surpass|exceed|rival|compar)\w*|than|against|unlike|over")
@@ -56,8 +57,7 @@ def _same_unit(claimed: str, held: str) -> bool:
 def given_instead(claim: str, read: Sequence[Token], passage: Passage, names: frozenset[str]) -> dict[int, str]:
     """What the passage says a claim's numbers of, by their places in its tokens `read`: "" if of the same.
 
-    A number is left out of which the sentences do not plainly tell.
-
+    A number is left out if the passage does not plainly tell.
     >>> from rag.types import Paper
     >>> swin = Passage(Paper("s", "", "It gets 80.1 on COCO and 75.2 on LVIS."))
     >>> claim = "On LVIS, it gets 80.1."
@@ -90,7 +90,7 @@ def given_instead(claim: str, read: Sequence[Token], passage: Passage, names: fr
 def _compared_with(read: Sequence[Token]) -> set[str]:
     """The keys of what stands right after a word that compares."""
     after = [read[at + 1 : at + 1 + _NEXT] for at, token in enumerate(read) if _COMPARES.fullmatch(token.text.lower())]
-    return {token.key for tokens_ in after for token in tokens_ if token.kind == "name"}
+    return {token.key for following in after for token in following if token.kind == "name"}
 
 
 def _stands_elsewhere(read: Sequence[Token], position: int, passage: Passage) -> bool:
@@ -178,7 +178,7 @@ def _given_in(clause: str, names: frozenset[str], opens: bool) -> Iterator[_Gift
                 yield _Gift(part[0], tuple(_Name(token.key, token.text, "") for token in owner))
         return
     counting = [piece for piece in pieces if any(token.kind == "number" for token in piece)]
-    # "on COCO, and Venus reaches 75.2" is no list
+    # "80.1 on COCO, and Venus reaches 75.2" is no list
     named = [run for run in named if sum(any(part[0] in piece for part in run) for piece in counting) < 2]
     before: list[_Name] = []
     for piece in pieces:
