@@ -46,7 +46,7 @@ ORDER = [
         "rag.unfinished",
     },
     {"rag.dumps.tables", "rag.store", "rag.prompt", "rag.held"},
-    {"rag.contradict"},
+    {"rag.belongs", "rag.contradict"},
     {"rag.verify"},
     {"rag.dumps", "rag.cite"},
     {"rag.rebuild", "rag.retrieve", "rag.reader", "rag.evidence", "rag.compose"},
