@@ -58,6 +58,7 @@ def given_instead(claim: str, read: Sequence[Token], passage: Passage, names: fr
     """What the passage says a claim's numbers of, by their places in its tokens `read`: "" if of the same.
 
     A number is left out if the passage does not plainly tell.
+
     >>> from rag.types import Paper
     >>> swin = Passage(Paper("s", "", "It gets 80.1 on COCO and 75.2 on LVIS."))
     >>> claim = "On LVIS, it gets 80.1."
@@ -73,7 +74,7 @@ def given_instead(claim: str, read: Sequence[Token], passage: Passage, names: fr
             claimed = [name for gift in mine if gift.has(token) for name in gift.to if name.key not in compared]
             right = [name for gift in theirs if gift.has(token) for name in gift.to]
             others = [g for g in theirs if _same_unit(token.unit, g.number.unit) and not g.has(token)]
-            wrong = [name for gift in others for name in gift.to if not _among(name, right) and _among(name, claimed)]
+            wrong = (name for gift in others for name in gift.to if _among(name, claimed) and not _among(name, right))
             roles = {name.role for name in wrong}
             instead = [name.text for name in right if name.role in roles and not _among(name, claimed)]
             once = sum(other.key == token.key for other in read) == 1  # which of two is meant is not told
@@ -165,9 +166,9 @@ def _given(sentence: str, names: frozenset[str]) -> tuple[_Gift, ...]:
 
 
 def _given_in(clause: str, names: frozenset[str], opens: bool) -> Iterator[_Gift]:
-    first, *others = _PIECE.split(clause)
-    # a capital that opens a sentence tells nothing
-    read = [tokens(first) if opens else tokens(f"the {first}")[1:], *(tokens(f"the {piece}")[1:] for piece in others)]
+    cuts = _PIECE.split(clause)
+    # only of the first word of a sentence a capital tells nothing
+    read = [tokens(cut) if opens and not at else tokens(f"the {cut}")[1:] for at, cut in enumerate(cuts)]
     pieces = [[_told(token, names) for token in piece] for piece in read]
     joints = [joint.strip(", ") for joint in _PIECE.findall(clause)]
     numbers, named = (_runs(pieces, joints, kind) for kind in ("number", "name"))

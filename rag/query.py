@@ -27,11 +27,8 @@ _POINTS_BACK = re.compile(
     re.I,
 )
 
-# "how many parameters?", "which datasets?": of what, stands before.
-_LACKS_WHAT = re.compile(
-    r"(?:how (?:many|much)|which|what) [a-z]+$|how (?:fast|slow|big|large|small|good|well|accurate|deep|long|far)$",
-    re.I,
-)
+# "how many parameters?": of what, stands before. Of fewer words any question leans.
+_LACKS_WHAT = re.compile(r"how (?:many|much) [a-z]+$", re.I)
 
 
 def read_question(text: str) -> str:

@@ -37,6 +37,7 @@ TOP_K = 5
 _FALSE_REFUSALS = 0.065
 # How strongly the weights of standardized signals are held to nought (L2, on the mean loss).
 _RIDGE = 0.01
+# Files of questions/ that are about SEEDS.
 _ON_SEEDS = ("seeds", "more", "names", "hard", "blind")
 _STEPS = [step / 20 for step in range(1, 20)]
 Row = tuple[dict[str, Any], Weighed]

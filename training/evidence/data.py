@@ -305,9 +305,11 @@ def build(
     for name, made in sets.items():
         counts[name] = write_examples(out / f"{name}.jsonl", made)
         print(name, json.dumps(counts[name], indent=2))
-    settings = {"half": half, "squad": squad, "papers": papers, "written": written, "seed": SEED}
-    left_out = {"titles_left_out": len(excluded)}
-    (out / "counts.json").write_text(json.dumps({**settings, **left_out, **counts}, indent=2) + "\n", encoding="utf-8")
+    settings = {
+        "half": half, "squad": squad, "papers": papers, "written": written, "seed": SEED,
+        "titles_left_out": len(excluded),
+    }  # fmt: skip
+    (out / "counts.json").write_text(json.dumps({**settings, **counts}, indent=2) + "\n", encoding="utf-8")
 
 
 def main() -> None:
