@@ -84,6 +84,10 @@ class LexicalIndex:
         texts = 0 if column is None else int(starts[column + 1] - starts[column])
         return max(0.0, math.log((self.size + 1) / (texts + 0.5)))
 
+    def rarity(self, word: str) -> float:
+        """How rare a stem is, from 0 (in every text) to 1 (in one, or none)."""
+        return min(1.0, self.idf(word) / math.log((self.size + 1) / 1.5))
+
 
 @cache
 def _language() -> tuple[frozenset[str], Any]:

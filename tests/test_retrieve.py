@@ -3,7 +3,7 @@
 import pytest
 
 from rag.errors import StoreIncompatible
-from rag.retrieve import LEXICAL_WEIGHT, Retriever
+from rag.retrieve import LEXICAL_WEIGHT, NAME_WEIGHT, Retriever
 from rag.store import Store
 from tests.conftest import WordEmbedder
 
@@ -22,6 +22,12 @@ def test_a_name_is_found_by_its_words_alone(
 ) -> None:
     monkeypatch.setattr(embedder, "embed_queries", lambda texts: embedder.embed_passages(["unrelated"] * len(texts)))
     assert Retriever(planets, embedder).search("Venus", 1)[0].paper.title == "Venus: Cloudy Attention"
+
+
+def test_a_paper_asked_for_by_its_own_name_scores_more(planets: Store, embedder: WordEmbedder) -> None:
+    best = Retriever(planets, embedder).search("How does Venus attend?", 1)[0]
+    assert best.paper.title == "Venus: Cloudy Attention"
+    assert best.score == pytest.approx(best.cosine + LEXICAL_WEIGHT + NAME_WEIGHT * planets.lexical.rarity("venus"))
 
 
 def test_without_a_shared_word_vectors_decide(planets: Store, embedder: WordEmbedder) -> None:
