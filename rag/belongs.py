@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import pairwise, takewhile
+from itertools import combinations, groupby, pairwise, permutations, takewhile
 
 from rag.facts import Token, plain, tokens
 from rag.held import Passage
@@ -16,6 +16,8 @@ from rag.held import Passage
 # A number stands with something else if another one of the passage fits its place in the claim this much better.
 # Chosen on arXiv abstracts other than those that benchmarks/planted.py reports on, and on paraphrases of some.
 LEAST_FIT = 0.7
+# Two numbers are exchanged if so many more words around them fit the other way round.
+LEAST_EXCHANGED = 2
 
 _HEDGES = {"about", "around", "approximately", "roughly", "nearly", "almost", "some", "circa"}
 # What parts a sentence into clauses, and these into pieces that each give one number to something.
@@ -68,6 +70,7 @@ def given_instead(claim: str, read: Sequence[Token], passage: Passage, names: fr
     mine = _given(claim, names)
     theirs = [gift for sentence in passage.sentences for gift in _given(sentence, names)] if mine else []
     compared = _compared_with(read)
+    exchanged = _exchanged(claim, passage)
     found = {}
     for position, token in enumerate(read):
         if is_counted(token):
@@ -83,7 +86,9 @@ def given_instead(claim: str, read: Sequence[Token], passage: Passage, names: fr
                 found[position] = instead[0]
             elif any(not _among(name, gift.to) for name in shared for gift in others):
                 found[position] = ""
-            elif _stands_elsewhere(read, position, passage):
+            elif token.key in exchanged:
+                found[position] = "something else"
+            elif _stands_elsewhere(read, position, passage) and not _shares_piece(token, claim, passage):
                 found[position] = "something else"
     return found
 
@@ -92,6 +97,99 @@ def _compared_with(read: Sequence[Token]) -> set[str]:
     """The keys of what stands right after a word that compares."""
     after = [read[at + 1 : at + 1 + _NEXT] for at, token in enumerate(read) if _COMPARES.fullmatch(token.text.lower())]
     return {token.key for following in after for token in following if token.kind == "name"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A number, and the words that stand in the same piece of a sentence."""
+
+    number: Token
+    around: frozenset[str]
+
+    def has(self, number: Token) -> bool:
+        """Whether this is the number."""
+        return self.number.value == number.value and _same_unit(number.unit, self.number.unit)
+
+
+def _shares_piece(number: Token, claim: str, passage: Passage) -> bool:
+    """Whether a number has more words in common with its own piece of the passage than with another number's."""
+    mine = [piece.around for piece in _pieces(claim) if piece.number.key == number.key]
+    own = other = 0
+    for piece in (piece for sentence in passage.sentences for piece in _pieces(sentence)):
+        shared = max((len(piece.around & around) for around in mine), default=0)
+        if piece.has(number):
+            own = max(own, shared)
+        elif piece.number.unit == number.unit:
+            other = max(other, shared)
+    return own > other
+
+
+def _exchanged(claim: str, passage: Passage) -> set[str]:
+    """The keys of two numbers of a claim if each would fit much better in the other's place.
+
+    >>> from rag.types import Paper
+    >>> venus = Passage(Paper("v", "", "Venus has 83.3% sensitivity and 82.6% specificity."))
+    >>> sorted(_exchanged("It has a sensitivity of 82.6% and a specificity of 83.3%.", venus))
+    ['82.6', '83.3']
+    """
+    found = set()
+    for one, other in combinations(_pieces(claim), 2):
+        fits = [
+            _told_apart(one, own, others) + _told_apart(other, others, own)
+            for sentence in passage.sentences
+            for own, others in permutations(_pieces(sentence), 2)
+            if own.has(one.number) and others.has(other.number) and one.number.value != other.number.value
+        ]
+        if fits and max(fits) <= -LEAST_EXCHANGED:
+            found |= {one.number.key, other.number.key}
+    return found
+
+
+def _told_apart(mine: _Piece, own: _Piece, other: _Piece) -> int:
+    """How many words more of a piece stand in the one of two others than in the second of them alone."""
+    return len(mine.around & (own.around - other.around)) - len(mine.around & (other.around - own.around))
+
+
+@lru_cache(maxsize=512)
+def _pieces(sentence: str) -> tuple[_Piece, ...]:
+    """The numbers of a sentence; "a and b are 1 and 2, respectively" has the pieces "a are 1" and "b 2"."""
+    found = list[_Piece]()
+    for clause in _CLAUSE.split(_bare(sentence)):
+        cuts = [tokens(cut) for cut in _PIECE.split(clause)]
+        lists = (
+            _lists(cuts, [joint.strip(", ") for joint in _PIECE.findall(clause)]) if "respectively" in clause else {}
+        )
+        for at, cut in enumerate(cuts):
+            around = lists.get(at, _keys(cut))
+            found += [_Piece(token, around) for token in cut if token.kind == "number"]
+    return tuple(found)
+
+
+def _bare(sentence: str) -> str:
+    return re.sub("[()]", " ", plain(sentence))
+
+
+def _lists(cuts: Sequence[Sequence[Token]], joints: Sequence[str]) -> dict[int, frozenset[str]]:
+    """For each of some pieces with one number, one after the other, the words of its place in the list beside them."""
+    numbers = [[at for at, token in enumerate(cut) if token.kind == "number"] for cut in cuts]
+    found = dict[int, frozenset[str]]()
+    for alone, group in groupby(range(len(cuts)), lambda at: len(numbers[at]) == 1):
+        run = list(group)
+        first, last, more = run[0], run[-1], len(run) - 1
+        if not alone or not more:
+            continue
+        found |= dict.fromkeys(run, frozenset())
+        if first >= more and joints[first - 1] == "and":
+            before = [*cuts[first - more : first], cuts[first][: numbers[first][0]]]
+            found |= zip(run, map(_keys, before), strict=True)
+        elif last + more < len(cuts) and joints[last + more - 1] == "and":
+            after = [cuts[last][numbers[last][0] :], *cuts[last + 1 : last + more + 1]]
+            found |= zip(run, map(_keys, after), strict=True)
+    return found
+
+
+def _keys(read: Iterable[Token]) -> frozenset[str]:
+    return frozenset(token.key for token in read if token.kind in {"word", "name"})
 
 
 def _stands_elsewhere(read: Sequence[Token], position: int, passage: Passage) -> bool:
@@ -160,8 +258,7 @@ def _among(name: _Name, others: Sequence[_Name]) -> bool:
 @lru_cache(maxsize=512)
 def _given(sentence: str, names: frozenset[str]) -> tuple[_Gift, ...]:
     """What a sentence gives its numbers to, as far as its form tells."""
-    text = re.sub("[()]", " ", plain(sentence))
-    read = [_given_in(clause, names, opens=not at) for at, clause in enumerate(_CLAUSE.split(text))]
+    read = [_given_in(clause, names, opens=not at) for at, clause in enumerate(_CLAUSE.split(_bare(sentence)))]
     return tuple(gift for gifts in read for gift in gifts)
 
 

@@ -48,7 +48,7 @@ _PERHAPS_DENIES = re.compile(
     r"unlike|rather|instead|except|avoid(?:s|ed|ing)?|eliminat(?:es?|ed|ing)|remov(?:es?|ed|ing)"
 )
 _DENIES_BACK = {"no", "not", "neither", "nor", "free"}
-_PERHAPS_DENIED = 3
+_PERHAPS_DENIED = 5
 _NO_NEGATION = {"only", "just", "merely", "simply", "solely"}  # "not only"
 _ADVERB = re.compile(r"\w+ly|always|yet|well|even|just")
 _BEATS = re.compile(r"(?:outperform|surpass|exceed|beat|dominat)(?:s|es|ed|ing|e)?")
@@ -82,7 +82,7 @@ def _opposed(read: Sequence[Token], denials: "_Denials", passage: Passage, best:
     for position, token in enumerate(read):
         word = token.text.lower()
         same, opposites = _SAME.get(word, set()), _OPPOSITE.get(word, set())
-        if not opposites or token.key in denials.surely:
+        if not opposites or token.key in denials.surely or _is_bound(read, position):
             continue
         for number, sentence in enumerate(passage.tokens):
             said = [other.text.lower() for other in sentence]
@@ -101,14 +101,21 @@ def _opposed(read: Sequence[Token], denials: "_Denials", passage: Passage, best:
     return ""
 
 
+def _is_bound(read: Sequence[Token], position: int) -> bool:
+    """Whether a word bounds a number, as in "more than 60"."""
+    following = read[position + 1 : position + 3]
+    return len(following) == 2 and following[0].text == "than" and following[1].kind == "number"
+
+
 def _objects(read: Sequence[Token], said: set[str]) -> set[str]:
     """What some words are said of."""
     return {_object(read, at) for at, token in enumerate(read) if token.text.lower() in said}
 
 
 def _object(read: Sequence[Token], position: int) -> str:
-    """The key of the word that comes after one, "" if none does."""
-    return next((token.key for token in read[position + 1 :] if token.kind != "stop"), "")
+    """The key of the word that comes after one, "" if none does: in "smaller and bigger models", of both "model"."""
+    after = (token for token in read[position + 1 :] if token.kind != "stop" and token.text.lower() not in _OPPOSITE)
+    return next((token.key for token in after), "")
 
 
 def _denied(read: Sequence[Token], denials: "_Denials", passage: Passage, best: int | None) -> str:
@@ -155,7 +162,8 @@ def _denials_of(read: Sequence[Token]) -> _Denials:
     surely, perhaps = set[str](), set[str]()
     for position, token in enumerate(read):
         text, behind = token.text.lower(), read[position + 1 :]
-        if _NEGATION.fullmatch(text) and behind and behind[0].text.lower() not in _NO_NEGATION:
+        bound = behind and _is_bound(read, position + 1)  # "no more than 60"
+        if _NEGATION.fullmatch(text) and behind and not bound and behind[0].text.lower() not in _NO_NEGATION:
             surely |= _first_words(behind, 1)
             perhaps |= _first_words(behind, _PERHAPS_DENIED)
         elif _PERHAPS_DENIES.fullmatch(text):
@@ -189,6 +197,7 @@ class _Comparison:
 def _compared(read: Sequence[Token]) -> Iterator[_Comparison]:
     """What beats what in a sentence: "B is outperformed by A" and "A is better than B" both say that A does."""
     texts = [token.text.lower() for token in read]
+    subject = len(read)
     for position, text in enumerate(texts):
         after = position + 1
         if _BEATS.fullmatch(text):
@@ -197,7 +206,8 @@ def _compared(read: Sequence[Token]) -> Iterator[_Comparison]:
             relation, after = text, begin
         else:
             continue
-        before = [token.key for token in read[:position][::-1] if token.kind != "stop"]
+        subject = min(subject, position)  # "A beats B and surpasses C": B does not
+        before = [token.key for token in read[:subject][::-1] if token.kind != "stop"]
         behind = [token.key for token in read[after:] if token.kind != "stop"]
         passive = text.endswith("ed") and texts[after : after + 1] == ["by"]
         yield _Comparison(text, relation, *((behind, before) if passive else (before, behind)))

@@ -146,7 +146,10 @@ _PLAIN_NUMBER = re.compile(
 _SCALED = rf"{_NUMBER}(?:[KMBT]|[xX×]|%)"
 _SCALED_NUMBERS = re.compile(rf"{_SCALED}(?:[-/]{_SCALED})+")
 _POWER = re.compile(r"([1-9]\d{0,2})\^(-?\d{1,2})|\d(?:\.\d+)?e-?\d{1,2}")
-_COUNTED = re.compile(rf"({_NUMBER}[KMBTk]?)-([a-z]{{2,}}(?:-[a-z]+)*)")
+_COUNTED = re.compile(rf"({_NUMBER}[KMBTk]?)-([a-z]{{2,}}(?:-[a-z]+)*|[A-Z]{{2,}}s?)")  # "12-layer", "4-GPU"
+_PREFIXED = re.compile(rf"(post|pre|sub|mid)-({_NUMBER})", re.IGNORECASE)  # "post-2020"
+_ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)")
+_VARIANTS = re.compile(r"(.+-)([A-Z]{1,2}(?:/[A-Z]{1,2})+)")  # "Swin-T/S/B"
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_]+|\++")
 
 
@@ -158,6 +161,7 @@ def plain(text: str) -> str:
     """
     text = _LATEX.sub(_printed, text).replace("−", "-").replace("–", "-").replace("—", " - ")
     text = re.sub(r"-{2,}", " - ", text.replace(" -- ", " - ")).replace("  ", " ")
+    text = re.sub(r"(?<![^\s])\(\d\) ", "", text)  # "(1)" of a list
     return re.sub(r"(?<=\d) ?(?:x|×|times) ?(?=\d)", "x", text)  # 256 × 256
 
 
@@ -226,14 +230,19 @@ def _read(text: str, first: bool) -> Iterator[Token]:
     elif re.fullmatch(rf"{_NUMBER}(?:/{_NUMBER})+%?", text) or _SCALED_NUMBERS.fullmatch(text):
         for part in re.split("[/-]", text):
             yield from _read(part, first)
-    elif counted := _COUNTED.fullmatch(text):  # "12-layer"
-        yield from _read(counted[1], first)
-        yield from _read(counted[2], first)
+    elif parts := _COUNTED.fullmatch(text) or _PREFIXED.fullmatch(text):
+        yield from _read(parts[1], first)
+        yield from _read(parts[2], False)
+    elif ordinal := _ORDINAL.fullmatch(lower):
+        yield _number(text, float(ordinal[1]))
+    elif variants := _VARIANTS.fullmatch(text):
+        for variant in variants[2].split("/"):
+            yield from _read(variants[1] + variant, first)
     elif lower in _MULTIPLES:
         yield _number(text, _MULTIPLES[lower], "x")
     elif lower in _WORDS:
         yield _number(text, _WORDS[lower])
-    elif lower.split("-")[0] in _WORDS and text.islower():  # "two-stage", "twenty-four"
+    elif lower.split("-")[0] in _WORDS and text[1:].islower():  # "two-stage", "twenty-four"
         head, _, rest = lower.partition("-")
         if _WORDS[head] >= 20 and 0 < _WORDS.get(rest, 0) < 10:
             yield _number(text, _WORDS[head] + _WORDS[rest])

@@ -170,6 +170,19 @@ def test_number_is_held_with_what_it_is_given_to(claim: str, why: str) -> None:
         ("It gains 3 points.", "It gains 3x.", "3 points is not in"),
         ("It needs 3 points.", "It needs 3 hours.", "3 points is not in"),
         ("It uses two-three layers.", "It uses five layers.", "two is not in"),
+        ("It uses two layers: sum and product and root.", "It uses layers for sum, product, root.", "two is not in"),
+        ("It was trained on eight GPUs.", "It was trained on a 4-GPU node.", "eight is not in"),
+        ("Swin-L reaches COCO.", "The Swin-T/S/B models reach COCO.", "Swin-L is not in"),
+        (
+            "It has a sensitivity of 82.6% and a specificity of 83.3%.",
+            "It has 83.3% sensitivity and 82.6% specificity.",
+            "82.6% stands with something else in",
+        ),
+        (
+            "It cuts latency by 77.3% and data overhead by 89.5%.",
+            "It cuts data overhead and latency by 77.3% and 89.5%, respectively.",
+            "77.3% stands with something else in",
+        ),
     ],
 )
 def test_twisted_fact_is_not_held(claim: str, abstract: str, why: str) -> None:
@@ -201,6 +214,32 @@ def test_twisted_fact_is_not_held(claim: str, abstract: str, why: str) -> None:
         ("The learning rate is 1e-4.", "The learning rate is $10^{-4}$."),
         ("It gains 3 points.", "It gains 3%."),
         ("It gains 3 points.", "It gains 3."),
+        ("It was trained on texts from after 2020.", "It was trained on post-2020 texts."),
+        ("It has fewer than ten experts.", "It has sub-10 experts, fewer than ten."),
+        ("It was trained on four GPUs.", "It was trained on a 4-GPU node."),
+        ("It ranked 26th on Tides.", "It ranked 26 (Tides)."),
+        ("It is evaluated zero-shot.", "Zero-shot evaluation shows it."),
+        ("Swin-S reaches COCO.", "The Swin-T/S/B models reach COCO."),
+        ("It has two parts for COCO.", "It has (1) a head and (2) a tail, two parts for COCO."),
+        ("Three sets are used: COCO, LVIS and ADE20K.", "COCO, LVIS and ADE20K are used as sets."),
+        ("Three sets (COCO, LVIS, and ADE20K) are used.", "COCO, LVIS and ADE20K are used as sets."),
+        ("Others need more than 60 GB on Tides.", "Others need over 60 GB on Tides, Mercury needs fewer GB."),
+        ("Mercury beats Mars and surpasses Venus.", "Mercury outperforms Mars and is the first to surpass Venus."),
+        ("The smaller model reaches 5 on COCO.", "The smaller and bigger models reach 5 and 4 on COCO."),
+        ("Training takes no more than 3 hours.", "Training takes at most 3 hours."),
+        ("No further data from people is needed.", "Mercury needs no additional cheaply produced data of people."),
+        (
+            "Mercury has a macro-F1 of 79.2% and a pair accuracy of 63.1% on Tides.",
+            "On Tides, Mercury achieves 79.2% macro-F1 and 63.1% pair accuracy.",
+        ),
+        (
+            "It cuts data overhead by 77.3% and latency by 89.5%.",
+            "It cuts data overhead and latency by 77.3% and 89.5%, respectively.",
+        ),
+        (
+            "The smaller model reaches an error of 5.04% and the bigger one 4.48%.",
+            "Errors of 5.04% and 4.48% are reached by the smaller and bigger models respectively.",
+        ),
     ],
 )
 def test_honest_paraphrase_is_held(claim: str, abstract: str) -> None:
