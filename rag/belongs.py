@@ -86,9 +86,7 @@ def given_instead(claim: str, read: Sequence[Token], passage: Passage, names: fr
                 found[position] = instead[0]
             elif any(not _among(name, gift.to) for name in shared for gift in others):
                 found[position] = ""
-            elif token.key in exchanged:
-                found[position] = "something else"
-            elif _stands_elsewhere(read, position, passage) and not _shares_piece(token, claim, passage):
+            elif token.key in exchanged or _stands_elsewhere(claim, read, position, passage):
                 found[position] = "something else"
     return found
 
@@ -192,7 +190,7 @@ def _keys(read: Iterable[Token]) -> frozenset[str]:
     return frozenset(token.key for token in read if token.kind in {"word", "name"})
 
 
-def _stands_elsewhere(read: Sequence[Token], position: int, passage: Passage) -> bool:
+def _stands_elsewhere(claim: str, read: Sequence[Token], position: int, passage: Passage) -> bool:
     """Whether another number of the passage fits much better where the claim has this one."""
     own = other = 0.0
     for found, at in passage.numbers:
@@ -201,7 +199,7 @@ def _stands_elsewhere(read: Sequence[Token], position: int, passage: Passage) ->
             own = max(own, fit)
         elif found[at].unit == read[position].unit:
             other = max(other, fit)
-    return own < LEAST_FIT * other
+    return own < LEAST_FIT * other and not _shares_piece(read[position], claim, passage)
 
 
 def _fit(read: Sequence[Token], position: int, found: Sequence[Token], at: int) -> float:

@@ -14,8 +14,8 @@ from rag.passages import dense_text
 from rag.store import Store
 from rag.types import Embedder, Paper, ScoredPaper
 
-# score = cosine + LEXICAL_WEIGHT * bm25 / highest bm25 of the query, see benchmarks/retrieval.py, + NAME_WEIGHT if asked
-# for by a rare name. Chosen among .1 to .6 on the dev questions and those on the seeds in training/evidence/questions.
+# score = cosine + LEXICAL_WEIGHT * bm25 / highest bm25 of the query + NAME_WEIGHT if it is asked for by a rare name.
+# The first was chosen by benchmarks/retrieval.py, the second on the questions that rag/refusal.py is fitted on.
 LEXICAL_WEIGHT = 0.4
 NAME_WEIGHT = 0.3
 # Over-fetch both sides, so that the merged pool is large enough after union and re-ranking.
