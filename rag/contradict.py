@@ -14,16 +14,16 @@ from rag.held import Passage
 _OPPOSITES = (
     (
         "increase increases increased increasing raise raises raised raising boost boosts boosted boosting"
-        " enhance enhances enhanced enhancing",
+        " enhance enhances enhanced enhancing higher",
         "decrease decreases decreased decreasing reduce reduces reduced reducing reduction reductions"
-        " lowers lowered lowering",
+        " lowers lowered lowering lower",
     ),
     ("improve improves improved improving", "degrade degrades degraded degrading worsen worsens worsened worsening"),
-    ("higher", "lower"),
     ("faster", "slower"),
     ("more", "fewer less"),
     ("better", "worse"),
     ("larger bigger", "smaller"),
+    ("large", "small"),
     ("outperform outperforms outperformed outperforming", "underperform underperforms underperformed underperforming"),
     ("above", "below"),
     ("always", "never"),

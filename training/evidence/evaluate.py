@@ -23,7 +23,7 @@ import numpy as np
 from rag.dumps import read_dump
 from rag.dumps.files import find_dumps
 from rag.embed import SentenceEmbedder
-from rag.evidence import PAPER_WEIGHT, READ, READER_WEIGHT, anything, best_logit, share
+from rag.evidence import PAPER_WEIGHT, READ, READER_WEIGHT, anything, share
 from rag.lexical import words
 from rag.manifest import Embedding
 from rag.passages import dense_text
@@ -151,7 +151,7 @@ def _papers_found(asked: Sequence[Question], read: Sequence[Read], weight: float
     ndcg, first, recall = [], [], []
     for question, r in zip(asked, read, strict=True):
         if question.papers:
-            scores = [h.score + weight * best_logit(row) for h, row in zip(r.hits, r.logits, strict=True)]
+            scores = [h.score + weight * anything(row) for h, row in zip(r.hits, r.logits, strict=True)]
             best = [r.hits[row].paper.paper_id in question.papers for row in np.argsort(-np.array(scores))][:10]
             ideal = sum(1 / np.log2(rank + 2) for rank in range(min(10, len(question.papers))))
             ndcg.append(sum(hit / np.log2(rank + 2) for rank, hit in enumerate(best)) / ideal)
@@ -184,7 +184,7 @@ def _summed(r: Read, paper_weight: float) -> list[tuple[float, str, str]]:
     """As `rag.evidence.weigh` scores them at this weight, of the papers that retrieval has first."""
     scored = []
     for hit, row, logits in list(zip(r.hits, r.cut, r.logits, strict=True))[:TOP_K]:
-        paper = hit.score + READER_WEIGHT * best_logit(logits)
+        paper = hit.score + READER_WEIGHT * anything(logits)
         scored += [
             (float(logit) + paper_weight * paper, hit.paper.paper_id, text)
             for text, logit in zip(row, logits, strict=True)
