@@ -41,8 +41,9 @@ _OPPOSITE = {
 }
 _SAME = {word: set(these.split()) for pair in _OPPOSITES for these in pair for word in these.split()}
 _NEGATION = re.compile(
-    r"not|no|never|cannot|without|neither|nor|fail(?:s|ed)?|lack(?:s|ed|ing)?|hardly|barely|rarely|unable|\w+n['’]t"
+    r"not|no|never|cannot|without|neither|nor|lack(?:s|ed|ing)?|hardly|barely|rarely|unable|\w+n['’]t"
 )
+_FAILS = re.compile("fail(?:s|ed)?")  # "failed trajectories" are some
 # With these, and further from a negation, a word may be denied: not surely enough to say so of a claim.
 _PERHAPS_DENIES = re.compile(
     r"unlike|rather|instead|except|avoid(?:s|ed|ing)?|eliminat(?:es?|ed|ing)|remov(?:es?|ed|ing)"
@@ -163,7 +164,8 @@ def _denials_of(read: Sequence[Token]) -> _Denials:
     for position, token in enumerate(read):
         text, behind = token.text.lower(), read[position + 1 :]
         bound = behind and _is_bound(read, position + 1)  # "no more than 60"
-        if _NEGATION.fullmatch(text) and behind and not bound and behind[0].text.lower() not in _NO_NEGATION:
+        denies = _NEGATION.fullmatch(text) or (_FAILS.fullmatch(text) and [t.text for t in behind[:1]] == ["to"])
+        if denies and behind and not bound and behind[0].text.lower() not in _NO_NEGATION:
             surely |= _first_words(behind, 1)
             perhaps |= _first_words(behind, _PERHAPS_DENIED)
         elif _PERHAPS_DENIES.fullmatch(text):

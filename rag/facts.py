@@ -5,6 +5,7 @@ Two spellings of one fact read alike: "54.2\\%", "54.2 percent"; "150M", "150 mi
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -127,6 +128,7 @@ _BOUND = re.compile(rf"(?:[<≤>≥]|\b(?:{'|'.join(_BOUNDS)}))\s*$", re.IGNOREC
 _LONGEST_BOUND = 16
 _JOINS_NUMBERS = {"and", "or", "to", "vs", "versus", "from"}
 
+_ACCENT = re.compile(r"""\\(?:['`^"~=.]|[uvHckr](?![a-z]))\s?\{?([^\W\d_])\}?""")
 _COMMANDS = {"times": "×", "sim": " ", "approx": " ", "pm": " ± ", "to": " ", "ell": "l"}
 _COMMANDS |= {"geq": " ≥ ", "ge": " ≥ ", "gt": " > ", "leq": " ≤ ", "le": " ≤ ", "lt": " < "}
 _LATEX = re.compile(
@@ -147,18 +149,20 @@ _SCALED = rf"{_NUMBER}(?:[KMBT]|[xX×]|%)"
 _SCALED_NUMBERS = re.compile(rf"{_SCALED}(?:[-/]{_SCALED})+")
 _POWER = re.compile(r"([1-9]\d{0,2})\^(-?\d{1,2})|\d(?:\.\d+)?e-?\d{1,2}")
 _COUNTED = re.compile(rf"({_NUMBER}[KMBTk]?)-([a-z]{{2,}}(?:-[a-z]+)*|[A-Z]{{2,}}s?)")  # "12-layer", "4-GPU"
-_PREFIXED = re.compile(rf"(post|pre|sub|mid)-({_NUMBER})", re.IGNORECASE)  # "post-2020"
+_PREFIXED = re.compile(rf"(post|pre|sub|mid|near|over)-({_NUMBER}%?)", re.IGNORECASE)  # "post-2020"
 _ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)")
 _VARIANTS = re.compile(r"(.+-)([A-Z]{1,2}(?:/[A-Z]{1,2})+)")  # "Swin-T/S/B"
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_]+|\++")
 
 
 def plain(text: str) -> str:
-    r"""A text without LaTeX's commands, with one kind of dash.
+    r"""A text without LaTeX's commands and accents, with one kind of dash.
 
-    >>> plain(r"gains $1{,}024$ \textbf{points}, 5\% -- $2\times$")
-    'gains 1,024 points, 5% - 2×'
+    >>> plain(r"gains $1{,}024$ \textbf{points}, 5\% -- $2\times$"), plain(r"Pad\'{e} and Padé")
+    ('gains 1,024 points, 5% - 2×', 'Pade and Pade')
     """
+    decomposed = unicodedata.normalize("NFD", _ACCENT.sub(r"\1", text))
+    text = unicodedata.normalize("NFC", re.sub("[\u0300-\u036f]", "", decomposed))
     text = _LATEX.sub(_printed, text).replace("−", "-").replace("–", "-").replace("—", " - ")
     text = re.sub(r"-{2,}", " - ", text.replace(" -- ", " - ")).replace("  ", " ")
     text = re.sub(r"(?<![^\s])\(\d\) ", "", text)  # "(1)" of a list
@@ -285,7 +289,8 @@ def _with_units(found: Sequence[Token]) -> list[Token]:
     for token in found:
         before = joined[-1] if joined else None
         if before and before.kind == "number" and not before.unit:
-            if scale := _SCALES.get(token.text if len(token.text) > 1 else token.text.lower() * token.text.isupper()):
+            scale = _SCALES.get(token.text if len(token.text) > 1 else token.text.lower() * token.text.isupper())
+            if scale and before.text.split()[-1] not in _SCALES:  # "16.7 million (M)" is scaled once
                 scaled = _number(f"{before.text} {token.text}", before.value * scale, step=before.step * scale)
                 joined[-1] = replace(scaled, bound=before.bound)
                 continue
@@ -294,6 +299,8 @@ def _with_units(found: Sequence[Token]) -> list[Token]:
                     before, text=f"{before.text}{'' if unit == '%' == token.text else ' '}{token.text}", unit=unit
                 )
                 continue
+        if token.kind == "number" and not token.unit and [other.text for other in joined[-2:]] == ["factor", "of"]:
+            token = replace(token, unit="x")
         joined.append(token)
     return joined
 

@@ -108,7 +108,7 @@ def _counts_what_follows(number: Token, claim: str) -> bool:
     >>> _counts_what_follows(tokens("two sets")[0], "It is tried on two sets (COCO and LVIS) in vain.")
     True
     """
-    listed = re.search(rf"\b{re.escape(number.text)}\b[^:(,;]*(?:: |\()([^:();]+)", claim)
+    listed = re.search(rf"\b{re.escape(number.text)}\b[^:(,;]*(?:: |\(|, namely )([^:();]+)", claim)
     return listed is not None and len(_JOINT.split(listed[1].rstrip("., "))) == number.value
 
 
@@ -178,12 +178,14 @@ def _replaced(read: Sequence[Token], position: int, passage: Passage, names: fro
     longest, other = LEAST_ALIKE - 1, ""
     for found in passage.tokens if kind in {"name", "number"} else ():
         found = _told_names(found, names)
+        # of two names of one sentence either may be meant
+        told = kind == "number" or opens or all(same.key != token.key for same in found)
         for at, stands in enumerate(found):
             if stands.kind == kind or (opens and _MENTION.fullmatch(stands.text.lower())):
                 alike = _alike(read[:position][::-1], found[:at][::-1]) + _alike(read[position + 1 :], found[at + 1 :])
                 if stands.key in token.key or token.key in stands.key or _abbreviates(stands, token):
                     longest, other = (alike, "") if alike >= longest else (longest, other)
-                elif alike > longest and (opens or stands.key not in claimed):
+                elif told and alike > longest and (opens or stands.key not in claimed):
                     longest, other = alike, stands.text
     return other
 
