@@ -43,8 +43,13 @@ def scifact_claims(data: Path) -> list[Question]:
 
 def arxiv_lines(data: Path, count: int, seed: int = 1) -> list[str]:
     """Some of arXiv's records, each the line it is in the snapshot: write them to a file and it is a dump."""
+    return random.Random(seed).sample(arxiv_records(data), count)
+
+
+def arxiv_records(data: Path) -> list[str]:
+    """All of arXiv's records, each the line it is in the snapshot."""
     lines: list[str] = []
     for path in sorted((data / "arxiv").glob("*.jsonl.xz")):
         with lzma.open(path, "rt", encoding="utf-8") as file:
             lines += file
-    return random.Random(seed).sample(lines, count)
+    return lines

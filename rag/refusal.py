@@ -27,13 +27,19 @@ LEAST_COSINE, OFF_TOPIC = 0.17, 0.25
 
 FRIENDLY = "Hello! Ask me something that the papers on this shelf could answer."
 _SMALL_TALK = re.compile(
-    r"(?:(?:hi|hey|hello|yo|hiya|good (?:morning|evening|afternoon|night)|thanks?(?: you)?(?: so much| a lot)?|thx|bye"
-    r"|ok(?:ay)?|cool|great|nice|lol|perfect|awesome|amazing|excellent|brilliant|wonderful|well done"
-    r"|good (?:job|bot|answer)|got it|i see|(?:that )?makes sense|never ?mind|sorry|wow|haha"
-    r"|that(?:'?s| is| was) (?:very |really )?helpful"
-    r"|how are you(?: doing)?(?: today)?|how'?s it going|what'?s up|sup|who are you"
-    r"|what are you|what can you do|are you (?:a |an )?(?:bot|human|robot|ai|there|real)|tell me a joke"
-    r"|sing (?:me )?a song|i love you|there|bot|footnote|all|everyone|friend)[\s!?.,:)]*)+",
+    r"(?:(?>(?:hi|hey|hello|yo|hiya|good (?:morning|evening|afternoon|night)|thx|cheers|bye|ok(?:ay)?|cool|lol|wow|haha"
+    r"|thanks?(?: you)?(?: (?:very|so) much| a (?:lot|bunch|ton))?(?: indeed)?"
+    r"(?: for (?:the|your|that|all)(?: the)?(?: (?:help|answers?|info|information|explanation))?)?"
+    r"|(?:very )?(?:great|good|nice|perfect|awesome|amazing|excellent|brilliant|wonderful|fantastic|helpful)"
+    r"(?: (?:job|work|bot|answer|one|stuff|to know))?"
+    r"|well done|not bad|(?:much )?appreciated?(?: it| that)?|got it|i see|(?:that )?makes sense|never ?mind|sorry"
+    r"|(?:this|that|it)(?:'?s| is| was| has been)? (?:very |really |so )?(?:helpful|helps?|helped|useful)(?: a lot| me)?"
+    r"|you(?:'?re| are) (?:the best|great|awesome|amazing|welcome|right|helpful|good)|you rock"
+    r"|yes|yep|yeah|no|nope|sure|alright|right|test(?:ing)?|ping|help"
+    r"|how are you(?: doing)?(?: today)?|how'?s it going|what'?s up|sup|who (?:are|made|built|created) you"
+    r"|what(?:'?s| is) your name|what are you|what can you do|is (?:any(?:one|body)|somebody|someone) there"
+    r"|are you (?:a |an )?(?:bot|human|robot|ai|there|real)|tell me a joke"
+    r"|sing (?:me )?a song|i love you|there|bot|footnote|all|everyone|friend|again)\b)[\s!?.,:)]*+)++",
     re.I,
 )
 

@@ -49,8 +49,9 @@ def test_markers_are_written_one_way(written: str, text: str, markers: list[int]
     assert cited.dropped == ()
 
 
-def test_lead_in_is_no_claim() -> None:
-    text = "Here are the key findings:\n- Mercury trains in 3 hours [1]."
+@pytest.mark.parametrize("lead_in", ["Here are the key findings:", "Key findings:", "Here's a summary of the papers:"])
+def test_lead_in_is_no_claim(lead_in: str) -> None:
+    text = f"{lead_in}\n- Mercury trains in 3 hours [1]."
     assert (cited := cite(text, PAPERS)).text == text
     assert [claim.supported for claim in cited.claims] == [True]
     assert len(cite("Here is the cure of cancer: Mercury.", PAPERS).claims) == 1

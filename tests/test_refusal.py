@@ -67,14 +67,40 @@ def test_words_that_no_paper_has_are_named_as_typed(query: str, missing: list[st
 
 
 @pytest.mark.parametrize(
-    "text", ["hi", "Thanks a lot!", "good morning everyone", "who are you?", "lol", "hello, bot", "perfect, got it"]
+    "text",
+    [
+        "hi",
+        "Thanks a lot!",
+        "good morning everyone",
+        "who are you?",
+        "lol",
+        "hello, bot",
+        "perfect, got it",
+        "Great job!",
+        "thank you very much for the answer",
+        "thanks, that was really helpful",
+        "not bad, much appreciated",
+        "no thanks",
+        "is anyone there?",
+        "hiya",
+    ],
 )
 def test_small_talk(text: str) -> None:
     assert small_talk(text)
 
 
 @pytest.mark.parametrize(
-    "text", ["hi-res images?", "what is GPT?", "great papers on nets", "Who proposed it?", "OK-VQA"]
+    "text",
+    [
+        "hi-res images?",
+        "what is GPT?",
+        "great papers on nets",
+        "Who proposed it?",
+        "OK-VQA",
+        "test-time help",
+        "no lunch",
+    ]
+    + ["is it helpful to prune?", "thanks for the " * 500 + "x", "good job on Mamba"],
 )
 def test_questions_are_no_small_talk(text: str) -> None:
     assert not small_talk(text)
