@@ -33,7 +33,7 @@ _SMALL_TALK = re.compile(
     r"|(?:very )?(?:great|good|nice|perfect|awesome|amazing|excellent|brilliant|wonderful|fantastic|helpful)"
     r"(?: (?:job|work|bot|answer|one|stuff|to know))?"
     r"|well done|not bad|(?:much )?appreciated?(?: it| that)?|got it|i see|(?:that )?makes sense|never ?mind|sorry"
-    r"|(?:this|that|it)(?:'?s| is| was| has been)? (?:very |really |so )?(?:helpful|helps?|helped|useful)(?: a lot| me)?"
+    r"|(?:this|that|it)(?:'?s| is| was)? (?:very |really |so )?(?:helpful|helps?|helped|useful)(?: a lot| me)?"
     r"|you(?:'?re| are) (?:the best|great|awesome|amazing|welcome|right|helpful|good)|you rock"
     r"|yes|yep|yeah|no|nope|sure|alright|right|test(?:ing)?|ping|help"
     r"|how are you(?: doing)?(?: today)?|how'?s it going|what'?s up|sup|who (?:are|made|built|created) you"

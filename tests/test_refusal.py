@@ -99,8 +99,10 @@ def test_small_talk(text: str) -> None:
         "OK-VQA",
         "test-time help",
         "no lunch",
-    ]
-    + ["is it helpful to prune?", "thanks for the " * 500 + "x", "good job on Mamba"],
+        "is it helpful to prune?",
+        "thanks for the " * 500 + "x",
+        "good job on Mamba",
+    ],
 )
 def test_questions_are_no_small_talk(text: str) -> None:
     assert not small_talk(text)
