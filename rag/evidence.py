@@ -21,7 +21,7 @@ _AT_ONCE = 2
 # training/evidence/questions. There a right paper is first for 97% (98% to 99% where questions ask for one paper).
 READER_WEIGHT = 0.05
 LEAST_LOGIT = -4.0
-PAPER_WEIGHT = 20.0
+PAPER_WEIGHT = 16.0
 # Of a paper with more sentences than this, the ones that share most words with the query are looked at; an
 # abstract has at most some twenty, but a dump may hold full texts.
 _MOST_CANDIDATES = 64

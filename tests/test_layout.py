@@ -45,7 +45,7 @@ ORDER = [
         "rag.facts",
         "rag.unfinished",
     },
-    {"rag.dumps.tables", "rag.store", "rag.prompt", "rag.held", "rag.named"},
+    {"rag.dumps.tables", "rag.store", "rag.prompt", "rag.held", "rag.named", "rag.given"},
     {"rag.belongs", "rag.contradict"},
     {"rag.verify"},
     {"rag.dumps", "rag.cite"},
