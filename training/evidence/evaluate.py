@@ -39,7 +39,7 @@ from training.evidence.train import auroc
 TOP_K = 5
 # Around what rag/evidence.py has.
 READER_WEIGHTS = (0.0, 0.02, 0.04, 0.05, 0.06, 0.08)
-PAPER_WEIGHTS = (5.0, 10.0, 20.0, 40.0)
+PAPER_WEIGHTS = (5.0, 10.0, 16.0, 20.0, 40.0)
 # What the product had before: cosine of query and "title, sentence" + these times the other signals.
 _MIX_OVERLAP, _MIX_PAPER = 0.5, 0.5
 _SEED = 1
