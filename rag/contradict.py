@@ -23,7 +23,6 @@ _OPPOSITES = (
     ("more", "fewer less"),
     ("better", "worse"),
     ("larger bigger", "smaller"),
-    ("large", "small"),
     ("outperform outperforms outperformed outperforming", "underperform underperforms underperformed underperforming"),
     ("above", "below"),
     ("always", "never"),
@@ -97,7 +96,9 @@ def _opposed(read: Sequence[Token], denials: "_Denials", passage: Passage, best:
             # "A is slower than B" is what "B is faster than A" says
             turned = {theirs.relation for mine, theirs in _swapped(read, sentence) if mine.relation == word}
             for at in (at for at, other in enumerate(said) if other in opposites - turned):
-                if number == best or _near(read, position) & _near(sentence, at):
+                near = _near(sentence, at)
+                of_else = _object(read, position) in {other.key for other in sentence} - near
+                if not of_else and (number == best or _near(read, position) & near):
                     return token.text
     return ""
 

@@ -15,8 +15,8 @@ from rag.types import Paper
 
 _WORD = r"[^\W_][\w+./-]*"
 _TITLED = re.compile(rf"({_WORD}(?: {_WORD}){{0,2}}): ")  # "Mercury: A Small Model"
-# "called a model" is no name: one has a second capital, or a digit.
-_IS_NAME = re.compile(r".*[A-Z].*[A-Z]|.*\d")
+# A plain word is no name, nor is a year: it has two capitals, or a letter and a digit.
+_IS_NAME = re.compile(r".*[A-Z].*[A-Z]|(?=.*[^\W\d_]).*\d")
 _INTRODUCES = (
     r"\b(?:we|paper|work|study|report|article) (?:\w+ ){0,2}?"
     r"(?:propos|introduc|present|develop|releas|design|creat|contribut|collect|construct|build)\w* "

@@ -26,6 +26,7 @@ def even(word: str) -> float:
         ("A Survey", "We present a corpus (WikiQA-2).", {"WikiQA-2"}),
         ("A Survey", "We compare GPT-4 with a corpus (WikiQA-2).", set()),
         ("A Survey", "We propose a method (see below) and A.", set()),
+        ("A Survey", "We present a corpus (2024).", set()),
     ],
 )
 def test_names_of_a_papers_own(title: str, abstract: str, names: set[str]) -> None:

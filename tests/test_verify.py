@@ -238,6 +238,7 @@ def test_twisted_fact_is_not_held(claim: str, abstract: str, why: str) -> None:
             "The air network of the US, that of Illinois, serves as a test.",
             "The air network of the US, that of Chicago (Illinois), serves as a test.",
         ),
+        ("Mercury reaches higher accuracy on COCO.", "Mercury reduces memory and reaches better accuracy on COCO."),
         ("No further data from people is needed.", "Mercury needs no additional cheaply produced data of people."),
         (
             "Mercury has a macro-F1 of 79.2% and a pair accuracy of 63.1% on Tides.",
