@@ -6,7 +6,7 @@ the words around a number stand to it.
 
 import re
 from collections.abc import Sequence
-from itertools import combinations, permutations
+from itertools import combinations
 
 from rag.facts import Token
 from rag.given import Name, Piece, gifts, pieces
@@ -116,17 +116,18 @@ def _exchanged(claim: str, passage: Passage) -> set[str]:
     >>> sorted(_exchanged("It has a sensitivity of 82.6% and a specificity of 83.3%.", venus))
     ['82.6', '83.3']
     """
+    theirs = [pieces(sentence) for sentence in passage.sentences]
     found = set()
-    unlike = (pair for pair in combinations(pieces(claim), 2) if pair[0].number.value != pair[1].number.value)
-    for one, other in unlike:
-        fits = [
-            _told_apart(one, own, others) + _told_apart(other, others, own)
-            for sentence in passage.sentences
-            for own, others in permutations(pieces(sentence), 2)
-            if _is(one.number, own.number) and _is(other.number, others.number)
-        ]
-        if fits and max(fits) <= -LEAST_EXCHANGED:
-            found |= {one.number.key, other.number.key}
+    for one, other in combinations(pieces(claim), 2):
+        if one.number.value != other.number.value:
+            fits = [
+                _told_apart(one, own, others) + _told_apart(other, others, own)
+                for sentence in theirs
+                for own in (piece for piece in sentence if _is(one.number, piece.number))
+                for others in (piece for piece in sentence if _is(other.number, piece.number))
+            ]
+            if fits and max(fits) <= -LEAST_EXCHANGED:
+                found |= {one.number.key, other.number.key}
     return found
 
 

@@ -49,7 +49,7 @@ _PRONOUN = re.compile(
 )
 # Says that something follows, and nothing of it.
 _LEAD_IN = re.compile(
-    r"(?:(?:(?:here|below|these)(?:'s|’s| is| are) )?(?:(?:an?|the|some|my) )?(?:(?:key|main|short|brief|relevant) )*"
+    r"(?:(?:(?:here|below|these)(?:['’]s| is| are) )?(?:(?:an?|the|some|my) )?(?:(?:key|main|short|brief|relevant) )*"
     r"(?:answer|summary|overview|list|results?|findings?|points?|papers?|steps?|differences?|comparison|details)"
     r"(?: (?:of|from|in) (?:the|these) (?:papers?|abstracts?|passages?))?|in short|in summary|to summarize|to sum up):",
     re.IGNORECASE,

@@ -15,8 +15,8 @@ from rag.untrusted import as_data, gives_orders
 # those on the seeds in training/evidence/questions, four hold 2 points less of what was asked, six one point more; five
 # make some 120 words.
 MOST_SENTENCES = 5
-# They come from papers whose score is this close to the best one's. At 0.2 an answer holds a point less of what was
-# asked, and two more of a hundred papers cited are right ones; at 0.4 as much more, and two fewer.
+# They come from papers whose score is this close to the best one's. Against 0.2, an answer holds one point more of what
+# was asked, and two points fewer of the papers cited are right ones; from here to 0.4 it is the same again.
 PAPER_MARGIN = 0.3
 
 # Where a model chooses among the sentences, their scores count for this much in the log-odds; and the log-odds of

@@ -14,11 +14,12 @@ from rag.held import Passage
 _OPPOSITES = (
     (
         "increase increases increased increasing raise raises raised raising boost boosts boosted boosting"
-        " enhance enhances enhanced enhancing higher",
+        " enhance enhances enhanced enhancing",
         "decrease decreases decreased decreasing reduce reduces reduced reducing reduction reductions"
-        " lowers lowered lowering lower",
+        " lowers lowered lowering",
     ),
     ("improve improves improved improving", "degrade degrades degraded degrading worsen worsens worsened worsening"),
+    ("higher", "lower"),
     ("faster", "slower"),
     ("more", "fewer less"),
     ("better", "worse"),
@@ -42,7 +43,8 @@ _SAME = {word: set(these.split()) for pair in _OPPOSITES for these in pair for w
 _NEGATION = re.compile(
     r"not|no|never|cannot|without|neither|nor|lack(?:s|ed|ing)?|hardly|barely|rarely|unable|\w+n['’]t"
 )
-_FAILS = re.compile("fail(?:s|ed)?")  # "failed trajectories" are some
+_FAILS = re.compile("fail(?:s|ed)?")  # to do so, or on something; "failed trajectories" are some
+_FAILS_AT = {"to", "on", "in", "at", "for", "with"}
 # With these, and further from a negation, a word may be denied: not surely enough to say so of a claim.
 _PERHAPS_DENIES = re.compile(
     r"unlike|rather|instead|except|avoid(?:s|ed|ing)?|eliminat(?:es?|ed|ing)|remov(?:es?|ed|ing)"
@@ -52,6 +54,7 @@ _PERHAPS_DENIED = 5
 _NO_NEGATION = {"only", "just", "merely", "simply", "solely"}  # "not only"
 _ADVERB = re.compile(r"\w+ly|always|yet|well|even|just")
 _BEATS = re.compile(r"(?:outperform|surpass|exceed|beat|dominat)(?:s|es|ed|ing|e)?")
+_BOUNDS = re.compile("more|less|fewer|higher|lower|larger|greater|smaller")
 _THAN = re.compile(
     r"more|less|fewer|worse|(?:bett|fast|slow|high|low|larg|bigg|small|strong|weak|easi|hard|cheap|short|long|deep)er"
 )
@@ -106,7 +109,8 @@ def _opposed(read: Sequence[Token], denials: "_Denials", passage: Passage, best:
 def _is_bound(read: Sequence[Token], position: int) -> bool:
     """Whether a word bounds a number, as in "more than 60"."""
     following = read[position + 1 : position + 3]
-    return len(following) == 2 and following[0].text == "than" and following[1].kind == "number"
+    counts = _BOUNDS.fullmatch(read[position].text.lower())
+    return bool(counts) and [token.text for token in following[:1]] == ["than"] and following[-1].kind == "number"
 
 
 def _objects(read: Sequence[Token], said: set[str]) -> set[str]:
@@ -116,7 +120,9 @@ def _objects(read: Sequence[Token], said: set[str]) -> set[str]:
 
 def _object(read: Sequence[Token], position: int) -> str:
     """The key of the word that comes after one, "" if none does: in "smaller and bigger models", of both "model"."""
-    after = (token for token in read[position + 1 :] if token.kind != "stop" and token.text.lower() not in _OPPOSITE)
+    word = read[position].text.lower()
+    pair = _SAME[word] | _OPPOSITE[word]
+    after = (token for token in read[position + 1 :] if token.kind != "stop" and token.text.lower() not in pair)
     return next((token.key for token in after), "")
 
 
@@ -165,8 +171,9 @@ def _denials_of(read: Sequence[Token]) -> _Denials:
     for position, token in enumerate(read):
         text, behind = token.text.lower(), read[position + 1 :]
         bound = behind and _is_bound(read, position + 1)  # "no more than 60"
-        denies = _NEGATION.fullmatch(text) or (_FAILS.fullmatch(text) and [t.text for t in behind[:1]] == ["to"])
-        if denies and behind and not bound and behind[0].text.lower() not in _NO_NEGATION:
+        fails = _FAILS.fullmatch(text) and behind and behind[0].text in _FAILS_AT
+        denies = (_NEGATION.fullmatch(text) and not bound) or fails
+        if denies and behind and behind[0].text.lower() not in _NO_NEGATION:
             surely |= _first_words(behind, 1)
             perhaps |= _first_words(behind, _PERHAPS_DENIED)
         elif _PERHAPS_DENIES.fullmatch(text):
@@ -209,7 +216,8 @@ def _compared(read: Sequence[Token]) -> Iterator[_Comparison]:
             relation, after = text, begin
         else:
             continue
-        subject = min(subject, position)  # "A beats B and surpasses C": B does not
+        # "A beats B and surpasses C": B does not
+        subject = min(subject, position) if "and" in texts[position - 2 : position] else position
         before = [token.key for token in read[:subject][::-1] if token.kind != "stop"]
         behind = [token.key for token in read[after:] if token.kind != "stop"]
         passive = text.endswith("ed") and texts[after : after + 1] == ["by"]

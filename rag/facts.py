@@ -126,9 +126,12 @@ _BOUNDS = {
 }
 _BOUND = re.compile(rf"(?:[<≤>≥]|\b(?:{'|'.join(_BOUNDS)}))\s*$", re.IGNORECASE)
 _LONGEST_BOUND = 16
+_FACTOR = re.compile(
+    r"\bfactors?(?: of)?(?: (?:about|around|approximately|roughly|nearly|almost|over|up to|more than|at \w+))?$"
+)
 _JOINS_NUMBERS = {"and", "or", "to", "vs", "versus", "from"}
 
-_ACCENT = re.compile(r"""\\(?:['`^"~=.]|[uvHckr](?![a-z]))\s?\{?([^\W\d_])\}?""")
+_ACCENT = re.compile(r"""\\(?:['`^"~=.]|[uvHckr](?![a-z]))\s?\{?\\?([^\W\d_])\}?""")
 _COMMANDS = {"times": "×", "sim": " ", "approx": " ", "pm": " ± ", "to": " ", "ell": "l"}
 _COMMANDS |= {"geq": " ≥ ", "ge": " ≥ ", "gt": " > ", "leq": " ≤ ", "le": " ≤ ", "lt": " < "}
 _LATEX = re.compile(
@@ -148,8 +151,8 @@ _PLAIN_NUMBER = re.compile(
 _SCALED = rf"{_NUMBER}(?:[KMBT]|[xX×]|%)"
 _SCALED_NUMBERS = re.compile(rf"{_SCALED}(?:[-/]{_SCALED})+")
 _POWER = re.compile(r"([1-9]\d{0,2})\^(-?\d{1,2})|\d(?:\.\d+)?e-?\d{1,2}")
-_COUNTED = re.compile(rf"({_NUMBER}[KMBTk]?)-([a-z]{{2,}}(?:-[a-z]+)*|[A-Z]{{2,}}s?)")  # "12-layer", "4-GPU"
-_PREFIXED = re.compile(rf"(post|pre|sub|mid|near|over)-({_NUMBER}%?)", re.IGNORECASE)  # "post-2020"
+_COUNTED = re.compile(rf"({_NUMBER}[KMBTk]?)-([a-z]{{2,}}(?:-[a-z]+)*|[CGTN]PUs?)")  # "12-layer", "4-GPU"
+_PREFIXED = re.compile(rf"(post|pre|mid)-({_NUMBER})", re.IGNORECASE)  # "post-2020"
 _ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)")
 _VARIANTS = re.compile(r"(.+-)([A-Z]{1,2}(?:/[A-Z]{1,2})+)")  # "Swin-T/S/B"
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_]+|\++")
@@ -162,10 +165,11 @@ def plain(text: str) -> str:
     ('gains 1,024 points, 5% - 2×', 'Pade and Pade')
     """
     decomposed = unicodedata.normalize("NFD", _ACCENT.sub(r"\1", text))
-    text = unicodedata.normalize("NFC", re.sub("[\u0300-\u036f]", "", decomposed))
+    text = unicodedata.normalize("NFC", re.sub("(?<=[^\\W\\d_])[\u0300-\u036f]+", "", decomposed))
     text = _LATEX.sub(_printed, text).replace("−", "-").replace("–", "-").replace("—", " - ")
     text = re.sub(r"-{2,}", " - ", text.replace(" -- ", " - ")).replace("  ", " ")
-    text = re.sub(r"(?<![^\s])\(\d\) ", "", text)  # "(1)" of a list
+    if "(1) " in text and "(2) " in text:  # a list, which counts nothing
+        text = re.sub(r"(?<!\S)\(\d\) ", "", text)
     return re.sub(r"(?<=\d) ?(?:x|×|times) ?(?=\d)", "x", text)  # 256 × 256
 
 
@@ -252,7 +256,8 @@ def _read(text: str, first: bool) -> Iterator[Token]:
             yield _number(text, _WORDS[head] + _WORDS[rest])
         else:
             yield _number(head, _WORDS[head])
-            yield from _read(rest, first)
+            for part in rest.split("-"):
+                yield from _read(part, first)
     elif _is_name(text, first):
         plain_word = re.fullmatch(r"[A-Z][a-z]+(?:['’]s)?", text)
         yield Token("name", text, (plain_word and _stem(lower)) or "".join(_PARTS.findall(_singular(text))).lower())
@@ -290,7 +295,7 @@ def _with_units(found: Sequence[Token]) -> list[Token]:
         before = joined[-1] if joined else None
         if before and before.kind == "number" and not before.unit:
             scale = _SCALES.get(token.text if len(token.text) > 1 else token.text.lower() * token.text.isupper())
-            if scale and before.text.split()[-1] not in _SCALES:  # "16.7 million (M)" is scaled once
+            if scale and scale != _SCALES.get(before.text.split()[-1]):  # "16.7 million (M)" is scaled once
                 scaled = _number(f"{before.text} {token.text}", before.value * scale, step=before.step * scale)
                 joined[-1] = replace(scaled, bound=before.bound)
                 continue
@@ -299,7 +304,7 @@ def _with_units(found: Sequence[Token]) -> list[Token]:
                     before, text=f"{before.text}{'' if unit == '%' == token.text else ' '}{token.text}", unit=unit
                 )
                 continue
-        if token.kind == "number" and not token.unit and [other.text for other in joined[-2:]] == ["factor", "of"]:
+        if token.kind == "number" and not token.unit and _FACTOR.search(" ".join(other.text for other in joined[-6:])):
             token = replace(token, unit="x")
         joined.append(token)
     return joined

@@ -76,20 +76,20 @@ def _given_in(clause: str, names: frozenset[str], opens: bool) -> Iterator[Gift]
     cuts = _PIECE.split(clause)
     # only of the first word of a sentence a capital tells nothing
     read = [tokens(cut) if opens and not at else tokens(f"the {cut}")[1:] for at, cut in enumerate(cuts)]
-    pieces = [[_told(token, names) for token in piece] for piece in read]
+    told = [[_told(token, names) for token in piece] for piece in read]
     joints = _joints(clause)
-    numbers, named = (_runs(pieces, joints, kind) for kind in ("number", "name"))
+    numbers, named = (_runs(told, joints, kind) for kind in ("number", "name"))
     if numbers:
         for run in numbers if "respectively" in clause else []:
             owners = next((owners for owners in reversed(named) if len(owners) == len(run)), [])
             for part, owner in zip(run, owners, strict=False):
                 yield Gift(part[0], tuple(Name(token.key, token.text, "") for token in owner))
         return
-    counting = [piece for piece in pieces if any(token.kind == "number" for token in piece)]
+    counting = [piece for piece in told if any(token.kind == "number" for token in piece)]
     # "80.1 on COCO, and Venus reaches 75.2" is no list
     named = [run for run in named if sum(any(part[0] in piece for part in run) for piece in counting) < 2]
     before: list[Name] = []
-    for piece in pieces:
+    for piece in told:
         counted = [token for token in piece if token.kind == "number"]
         to = list(_names(piece))
         for run in named:

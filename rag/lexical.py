@@ -85,7 +85,7 @@ class LexicalIndex:
         return max(0.0, math.log((self.size + 1) / (texts + 0.5)))
 
     def rarity(self, word: str) -> float:
-        """How rare a stem is, from 0 (in every text) to 1 (in one, or none)."""
+        """How rare a stem is: 1 in one text or none, and near 0 in every one of many."""
         return min(1.0, self.idf(word) / math.log((self.size + 1) / 1.5))
 
 

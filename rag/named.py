@@ -5,7 +5,7 @@ or whatever else speaks of it: of the words alone, BM25 knows no difference.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 from rag.facts import name_pattern, plain
@@ -13,15 +13,15 @@ from rag.lexical import words
 from rag.text import sentences
 from rag.types import Paper
 
-_WORD = r"[^\W_][\w+./-]*"
+_WORD = r"[^\W_][\w./-]*\+{0,2}"
 _TITLED = re.compile(rf"({_WORD}(?: {_WORD}){{0,2}}): ")  # "Mercury: A Small Model"
 # A plain word is no name, nor is a year: it has two capitals, or a letter and a digit.
-_IS_NAME = re.compile(r".*[A-Z].*[A-Z]|(?=.*[^\W\d_]).*\d")
+_IS_NAME = re.compile(r"(?!\d+[kKMB]$)(?!.*-(?:based|aware|free|driven)$)(?:.*[A-Z].*[A-Z]|(?=.*[^\W\d_]).*\d)")
 _INTRODUCES = (
-    r"\b(?:we|paper|work|study|report|article) (?:\w+ ){0,2}?"
-    r"(?:propos|introduc|present|develop|releas|design|creat|contribut|collect|construct|build)\w* "
+    r"\b(?:we|(?:this|our|the(?: present)?) (?:paper|work|study|report|article)) (?:\w+ ){0,2}?"
+    r"(?:propos|introduc|present|develop|releas|design|creat|contribut|collect|construct)\w* "
 )
-_AFTER_VERB = re.compile(rf"{_INTRODUCES}(?:(?:an?|the|our) )?(?:(?:new|novel) )?({_WORD})", re.IGNORECASE)
+_AFTER_VERB = re.compile(rf"{_INTRODUCES}(?:(?:an?|the|our) )?(?:(?:new|novel) )?({_WORD})(?![\w'’])", re.IGNORECASE)
 _IN_BRACKETS = re.compile(rf"{_INTRODUCES}[^()]*\(({_WORD}(?: {_WORD}){{0,2}})\)", re.IGNORECASE)
 
 
@@ -29,13 +29,10 @@ def asked_by_name(query: str, papers: Sequence[Paper], rarity: Callable[[str], f
     """For each paper, 0 to 1, how surely the query asks for it by name.
 
     That is the rarity (0 to 1, of a stem) of the name, divided among the papers that give it to their own work. A
-    name within a longer one, as in "U-REPA", is not asked for.
+    name within a longer one is not asked for: "REPA" in "U-REPA", "Mamba" in "Decision Mamba" if a paper is called so.
     """
-    asked = query.lower()
-    found = [
-        {match.span(): name for name in own_names(paper) for match in name_pattern(name).finditer(asked)}
-        for paper in papers
-    ]
+    asked = plain(query).lower()
+    found = [{span: name for name in own_names(paper) for span in _places(name, asked)} for paper in papers]
     spans = {span for one in found for span in one}
     whole = {span for span in spans if not any(_within(span, other) for other in spans)}
     owners = {span: sum(span in one for one in found) for span in whole}
@@ -55,8 +52,16 @@ def own_names(paper: Paper) -> frozenset[str]:
         found.add(titled[1])
     for sentence in map(plain, sentences(paper.abstract)):
         told = _IN_BRACKETS.findall(sentence) + _AFTER_VERB.findall(sentence)
-        found |= {name.rstrip(".,") for name in told if _IS_NAME.match(name)}
+        found |= {name for name in (name.rstrip(".,") for name in told) if _IS_NAME.match(name)}
     return frozenset(name for name in found if len(name) > 1)
+
+
+def _places(name: str, asked: str) -> Iterator[tuple[int, int]]:
+    """Where a name stands in a lower-case text, and not as a part of a hyphenated one."""
+    for match in name_pattern(name).finditer(asked):
+        before, after = asked[: match.start()][-2:], asked[match.end() :][:2]
+        if not re.fullmatch(r"\w-", before) and not re.fullmatch(r"-\w", after):
+            yield match.span()
 
 
 def _within(span: tuple[int, int], other: tuple[int, int]) -> bool:

@@ -11,7 +11,7 @@ from functools import cache
 
 from rag.belongs import given_instead, is_counted, is_same
 from rag.contradict import contradicted
-from rag.facts import Token, name_pattern, tokens
+from rag.facts import Token, name_pattern, plain, tokens
 from rag.held import Passage
 from rag.lexical import words
 
@@ -103,12 +103,14 @@ def verify(claim: str, passage: Passage, names: frozenset[str] = frozenset()) ->
 
 
 def _counts_what_follows(number: Token, claim: str) -> bool:
-    """Whether a claim lists as many things as a number says: "on two sets: COCO and LVIS".
+    """Whether a claim lists as many things as a number, spelled out, says: "on two sets: COCO and LVIS".
 
     >>> _counts_what_follows(tokens("two sets")[0], "It is tried on two sets (COCO and LVIS) in vain.")
     True
     """
-    listed = re.search(rf"\b{re.escape(number.text)}\b[^:(,;]*(?:: |\(|, namely )([^:();]+)", claim)
+    if number.unit or not number.text.isalpha():
+        return False
+    listed = re.search(rf"\b{number.text}(?: [\w-]+){{1,3}}(?:: | \(|, namely )([^:();]+)", plain(claim))
     return listed is not None and len(_JOINT.split(listed[1].rstrip("., "))) == number.value
 
 

@@ -27,6 +27,8 @@ def even(word: str) -> float:
         ("A Survey", "We compare GPT-4 with a corpus (WikiQA-2).", set()),
         ("A Survey", "We propose a method (see below) and A.", set()),
         ("A Survey", "We present a corpus (2024).", set()),
+        ("A Survey", "Prior work presents Segment Anything (SAM).", set()),
+        ("A Survey", "We propose an LLM-based agent, and we present CLIP's successor.", set()),
     ],
 )
 def test_names_of_a_papers_own(title: str, abstract: str, names: set[str]) -> None:
@@ -42,10 +44,20 @@ def test_names_of_a_papers_own(title: str, abstract: str, names: set[str]) -> No
         ("How do U-REPA and REPA differ?", [1, 1, 0]),
         ("u repa results", [0, 1, 0]),
         ("How are preparations aligned?", [0, 0, 0]),
+        ("How does i-REPA differ from REPA-2?", [0, 0, 0]),
     ],
 )
 def test_the_paper_that_gives_the_name_is_asked_for(query: str, asked: list[float]) -> None:
     assert asked_by_name(query, [REPA, U_REPA, BENCHMARK], even) == asked
+
+
+def test_accents_do_not_matter() -> None:
+    assert asked_by_name("What is PokéLLMon?", [Paper("1", "PokéLLMon: An Agent", "")], even) == [1]
+
+
+def test_a_title_of_signs_is_searched_at_once() -> None:
+    paper = Paper("1", "A1" + "+." * 40 + "z: A Model", "")
+    assert asked_by_name("what is a1" + "+" * 4000, [paper], even) == [0]
 
 
 def test_papers_that_share_a_name_share_its_weight() -> None:

@@ -83,6 +83,7 @@ def test_words_that_no_paper_has_are_named_as_typed(query: str, missing: list[st
         "no thanks",
         "is anyone there?",
         "hiya",
+        "that’s really helpful",
     ],
 )
 def test_small_talk(text: str) -> None:
