@@ -171,7 +171,7 @@ def _replaced(read: Sequence[Token], position: int, passage: Passage, names: fro
 
     >>> from rag.types import Paper
     >>> venus = Passage(Paper("v", "", "On Tides the Venus model beats Mars by far."))
-    >>> _replaced(tokens("On Tides the Mars model beats it."), 3, venus)
+    >>> _replaced(tokens("On Tides the Pluto model beats it."), 3, venus)
     'Venus'
     """
     token, claimed = read[position], {token.key for token in read}
