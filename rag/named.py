@@ -17,6 +17,8 @@ _WORD = r"[^\W_][\w./-]*\+{0,2}"
 _TITLED = re.compile(rf"({_WORD}(?: {_WORD}){{0,2}}): ")  # "Mercury: A Small Model"
 # A plain word is no name, nor is a year: it has two capitals, or a letter and a digit.
 _IS_NAME = re.compile(r"(?!\d+[kKMB]$)(?!.*-(?:based|aware|free|driven)$)(?:.*[A-Z].*[A-Z]|(?=.*[^\W\d_]).*\d)")
+_LIKE_A_WORD = re.compile("[A-Z]{2,4}")
+_HAS_CAPITALS = re.compile(r"\w.*[A-Z]")
 _INTRODUCES = (
     r"\b(?:we|(?:this|our|the(?: present)?) (?:paper|work|study|report|article)) (?:\w+ ){0,2}?"
     r"(?:propos|introduc|present|develop|releas|design|creat|contribut|collect|construct)\w* "
@@ -31,7 +33,7 @@ def asked_by_name(query: str, papers: Sequence[Paper], rarity: Callable[[str], f
     That is the rarity (0 to 1, of a stem) of the name, divided among the papers that give it to their own work. A
     name within a longer one is not asked for: "REPA" in "U-REPA", "Mamba" in "Decision Mamba" if a paper is called so.
     """
-    asked = plain(query).lower()
+    asked = plain(query)
     found = [{span: name for name in own_names(paper) for span in _places(name, asked)} for paper in papers]
     spans = {span for one in found for span in one}
     whole = {span for span in spans if not any(_within(span, other) for other in spans)}
@@ -57,10 +59,14 @@ def own_names(paper: Paper) -> frozenset[str]:
 
 
 def _places(name: str, asked: str) -> Iterator[tuple[int, int]]:
-    """Where a name stands in a lower-case text, and not as a part of a hyphenated one."""
-    for match in name_pattern(name).finditer(asked):
-        before, after = asked[: match.start()][-2:], asked[match.end() :][:2]
-        if not re.fullmatch(r"\w-", before) and not re.fullmatch(r"-\w", after):
+    """Where a name stands in a question, and not as a part of a hyphenated one.
+
+    Of who writes capitals, "get" is no GET.
+    """
+    may_be_word = _LIKE_A_WORD.fullmatch(name) and _HAS_CAPITALS.search(asked)
+    for match in name_pattern(name).finditer(asked.lower()):
+        before, typed, after = asked[: match.start()][-2:], asked[slice(*match.span())], asked[match.end() :][:2]
+        if not (re.fullmatch(r"\w-", before) or re.fullmatch(r"-\w", after) or (may_be_word and typed.islower())):
             yield match.span()
 
 

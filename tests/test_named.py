@@ -51,6 +51,12 @@ def test_the_paper_that_gives_the_name_is_asked_for(query: str, asked: list[floa
     assert asked_by_name(query, [REPA, U_REPA, BENCHMARK], even) == asked
 
 
+def test_a_word_is_no_acronym_of_who_writes_capitals() -> None:
+    paper = Paper("1", "GraphGPT: A Model", "We present the Graph Eulerian Transformer (GET).")
+    asked = [asked_by_name(query, [paper], even) for query in ("What does REPA get?", "what is get?", "What is GET?")]
+    assert asked == [[0], [1], [1]]
+
+
 def test_accents_do_not_matter() -> None:
     assert asked_by_name("What is PokéLLMon?", [Paper("1", "PokéLLMon: An Agent", "")], even) == [1]
 
