@@ -46,6 +46,12 @@ def arxiv_lines(data: Path, count: int, seed: int = 1) -> list[str]:
     return random.Random(seed).sample(arxiv_records(data), count)
 
 
+def arxiv_paper(line: str) -> Paper:
+    """The paper that such a line is about."""
+    record = json.loads(line)
+    return Paper(record["id"], clean(record["title"]), clean(record["abstract"]))
+
+
 def arxiv_records(data: Path) -> list[str]:
     """All of arXiv's records, each the line it is in the snapshot."""
     lines: list[str] = []

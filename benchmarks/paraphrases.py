@@ -15,10 +15,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from benchmarks.data import arxiv_records
+from benchmarks.data import arxiv_paper, arxiv_records
 from rag.held import Passage, names_of
-from rag.text import clean
-from rag.types import Paper
 from rag.verify import verify
 
 CLAIMS = Path(__file__).with_suffix(".jsonl")
@@ -31,11 +29,8 @@ def main() -> None:
     arguments = parser.parse_args()
     claims = [json.loads(line) for line in CLAIMS.read_text(encoding="utf-8").splitlines()]
     wanted = {claim["paper"] for claim in claims}
-    passages = {
-        record["id"]: Passage(Paper(record["id"], clean(record["title"]), clean(record["abstract"])))
-        for record in map(json.loads, arxiv_records(arguments.data))
-        if record["id"] in wanted
-    }
+    papers = map(arxiv_paper, arxiv_records(arguments.data))
+    passages = {paper.paper_id: Passage(paper) for paper in papers if paper.paper_id in wanted}
     for part in ("dev", "test"):
         report(part, [claim for claim in claims if claim["part"] == part], passages, arguments.show and part == "dev")
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.data import arxiv_lines
+from benchmarks.data import arxiv_lines, arxiv_paper
 from rag.cite import cite
 from rag.facts import tokens
 from rag.lexical import LexicalIndex
@@ -125,8 +125,7 @@ def is_caught(case: Case) -> bool:
 
 def arxiv_papers(data: Path, count: int, seed: int) -> list[Paper]:
     """Some of arXiv's records."""
-    records = map(json.loads, arxiv_lines(data, count, seed))
-    return [Paper(record["id"], clean(record["title"]), clean(record["abstract"])) for record in records]
+    return [arxiv_paper(line) for line in arxiv_lines(data, count, seed)]
 
 
 def scitldr(data: Path) -> list[tuple[Paper, str]]:

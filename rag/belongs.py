@@ -116,15 +116,14 @@ def _exchanged(claim: str, passage: Passage) -> set[str]:
     >>> sorted(_exchanged("It has a sensitivity of 82.6% and a specificity of 83.3%.", venus))
     ['82.6', '83.3']
     """
-    theirs = [pieces(sentence) for sentence in passage.sentences]
     found = set()
     for one, other in combinations(pieces(claim), 2):
         if one.number.value != other.number.value:
             fits = [
                 _told_apart(one, own, others) + _told_apart(other, others, own)
-                for sentence in theirs
-                for own in (piece for piece in sentence if _is(one.number, piece.number))
-                for others in (piece for piece in sentence if _is(other.number, piece.number))
+                for sentence in passage.sentences
+                for own in (piece for piece in pieces(sentence) if _is(one.number, piece.number))
+                for others in (piece for piece in pieces(sentence) if _is(other.number, piece.number))
             ]
             if fits and max(fits) <= -LEAST_EXCHANGED:
                 found |= {one.number.key, other.number.key}

@@ -54,7 +54,6 @@ _PERHAPS_DENIED = 5
 _NO_NEGATION = {"only", "just", "merely", "simply", "solely"}  # "not only"
 _ADVERB = re.compile(r"\w+ly|always|yet|well|even|just")
 _BEATS = re.compile(r"(?:outperform|surpass|exceed|beat|dominat)(?:s|es|ed|ing|e)?")
-_BOUNDS = re.compile("more|less|fewer|higher|lower|larger|greater|smaller")
 _THAN = re.compile(
     r"more|less|fewer|worse|(?:bett|fast|slow|high|low|larg|bigg|small|strong|weak|easi|hard|cheap|short|long|deep)er"
 )
@@ -109,8 +108,7 @@ def _opposed(read: Sequence[Token], denials: "_Denials", passage: Passage, best:
 def _is_bound(read: Sequence[Token], position: int) -> bool:
     """Whether a word bounds a number, as in "more than 60"."""
     following = read[position + 1 : position + 3]
-    counts = _BOUNDS.fullmatch(read[position].text.lower())
-    return bool(counts) and [token.text for token in following[:1]] == ["than"] and following[-1].kind == "number"
+    return [token.text for token in following[:1]] == ["than"] and bool(following[-1].bound)
 
 
 def _objects(read: Sequence[Token], said: set[str]) -> set[str]:
