@@ -241,7 +241,6 @@ class Sessions:
             # What was forgotten is overwritten, not only unlinked.
             database.execute("PRAGMA secure_delete = ON")
             if database.execute("PRAGMA user_version").fetchone()[0] == 0:
-                database.execute("PRAGMA journal_mode = WAL")
                 database.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {_SCHEMA}; COMMIT;")
             database.execute("BEGIN IMMEDIATE")
         except BaseException:

@@ -7,9 +7,11 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -244,6 +246,15 @@ def test_threads_append_side_by_side(tmp_path: Path, answer: Answer) -> None:
         list(threads.map(lambda number: sessions.append(ids[number % 2], asked(answer, str(number))), range(40)))
     questions = [turn.question for id_ in ids[:2] for turn in sessions.turns(id_)]
     assert sorted(questions, key=int) == [str(number) for number in range(40)]
+
+
+def test_file_is_made_while_another_writes_to_it(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "sessions.db", isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        later = threading.Timer(0.3, other.execute, ["COMMIT"])
+        later.start()
+        assert Sessions(tmp_path / "sessions.db").begin(ME).turns == 0
+        later.join()
 
 
 APPENDS = """
