@@ -71,7 +71,7 @@ class Example:
     @property
     def wants_all(self) -> bool:
         """Whether all right sentences are wanted; elsewhere some hold the answer by chance, and any will do."""
-        return self.kind == "arxiv pair" or self.kind.startswith("written")
+        return self.kind == "arxiv pair" or "written" in self.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,15 +221,15 @@ def training_examples(
     yield from examples(rng.sample(asked, min(squad, len(asked))), Pool(passages), TRAINED, rng)
     passages, asked = sources.squad(data / "squad" / "squad2.0_dev.json.xz", "squad2", held_out=False)
     yield from examples(asked, Pool(passages), TRAINED, rng)
-    passages, asked = sources.scifact(data, half)
-    yield from examples(asked, Pool(passages), TRAINED, rng)
+    biomedical, asked = sources.scifact(data, half)
+    yield from examples(asked, Pool(biomedical), TRAINED, rng)
     passages, asked = sources.scitldr(data, excluded)
     yield from examples(asked, Pool(passages), TRAINED, rng)
     abstracts = [paper for paper in sources.arxiv(data, excluded) if not sources.arxiv_held_out(paper.group)]
     chosen = rng.sample(abstracts, min(papers, len(abstracts)))
     asked = [*from_templates(chosen, rng), *from_blanks(chosen, rng), *from_details(chosen, rng), *pairs(chosen, rng)]
     yield from examples(asked, Pool(chosen[:_POOL_OF_PAPERS]), TRAINED, rng)
-    passages, asked = sources.written(abstracts, held_out=False, first=written)
+    passages, asked = sources.written([*abstracts, *biomedical], held_out=False, first=written)
     if asked:
         yield from examples(asked, Pool(passages), WRITTEN, rng)
 
@@ -243,15 +243,15 @@ def validation_examples(
     yield from examples([*chosen[::2], *without_passage(chosen[1::2])], pool, VALIDATED, rng)
     passages, asked = sources.squad(data / "squad" / "squad2.0_dev.json.xz", "squad2", held_out=True)
     yield from examples(rng.sample(asked, min(count, len(asked))), Pool(passages), VALIDATED, rng)
-    passages, asked = sources.scifact(data, "b" if half == "a" else "a")
-    yield from examples(rng.sample(asked, min(count, len(asked))), Pool(passages), VALIDATED, rng)
+    biomedical, asked = sources.scifact(data, "b" if half == "a" else "a")
+    yield from examples(rng.sample(asked, min(count, len(asked))), Pool(biomedical), VALIDATED, rng)
     held_out = [paper for paper in sources.arxiv(data, excluded) if sources.arxiv_held_out(paper.group)]
     most = count // 8
     asked = [
         made for source in (from_templates, from_blanks, from_details, pairs) for made in source(held_out, rng, most)
     ]
     yield from examples(asked, Pool(held_out), VALIDATED, rng)
-    passages, asked = sources.written(sources.arxiv(data, excluded), held_out=True)
+    passages, asked = sources.written([*sources.arxiv(data, excluded), *biomedical], held_out=True)
     if asked:
         yield from examples(rng.sample(asked, min(2 * count, len(asked))), Pool(passages), WRITTEN, rng)
 

@@ -226,8 +226,9 @@ def written(papers: Iterable[Passage], held_out: bool, first: int = 0) -> tuple[
 
     Clusters before the `first` (from 0) are passed over.
 
-    A line is a cluster: ten papers on one topic, its group here. That none of the ten answers was seen to when the
-    unanswerable ones were written. A question whose papers are not all among those given is left out.
+    A line is a cluster: ten papers on one topic, its group here, of arXiv or of SciFact. That none of the ten answers
+    was seen to when the unanswerable ones were written. A question whose papers are not all among those given is left
+    out.
     """
     named = {paper.group: paper for paper in papers}
     passages = list[Passage]()
@@ -236,12 +237,13 @@ def written(papers: Iterable[Passage], held_out: bool, first: int = 0) -> tuple[
         if number < first:
             continue
         own = {i: replace(named[i], group=f"cluster {number}") for i in cluster["papers"] if i in named}
+        kind = "scifact written" if cluster["papers"][0].isdecimal() else "written"
         passages += own.values()
         for question in cluster["questions"]:
             if question["papers"].keys() <= own.keys():
                 right = {own[i].sentences[place] for i, places in question["papers"].items() for place in places}
                 read = tuple(own[i] for i in question["papers"])
-                asked.append(Asked(f"written {question['type']}", question["question"], read, frozenset(right)))
+                asked.append(Asked(f"{kind} {question['type']}", question["question"], read, frozenset(right)))
     return passages, asked
 
 
