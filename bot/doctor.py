@@ -225,7 +225,7 @@ def _discord(token: str) -> Check:
 
 def _offline(offline: bool) -> Check:
     if offline:
-        return Check("offline", "ok", "yes: no model hub is ever asked.")
+        return Check("offline", "ok", "yes: no model hub is asked for the embedding model.")
     return Check("offline", "note", "no: a model hub may be asked.", "Set FOOTNOTE_OFFLINE=true.")
 
 

@@ -25,7 +25,7 @@ LEAST_TO_LIST = 0.3
 # one of 367 answerable ones is there, and all talk of other things. Below the second no paper is of the topic.
 LEAST_COSINE, OFF_TOPIC = 0.17, 0.25
 
-FRIENDLY = "Hello! Ask me something that the papers on this shelf could answer."
+FRIENDLY = "Happy to help: ask me something that the papers on this shelf could answer."
 _SMALL_TALK = re.compile(
     r"(?:(?>(?:hi|hey|hello|yo|hiya|good (?:morning|evening|afternoon|night)|thx|cheers|bye|ok(?:ay)?|cool|lol|wow|haha"
     r"|thanks?(?: you)?(?: (?:very|so) much| a (?:lot|bunch|ton))?(?: indeed)?"

@@ -28,7 +28,7 @@ _BOM = b"\xef\xbb\xbf"
 _DELIMITERS = "\t,;|"
 _CHUNK = 2**20
 _SMALL_FILE = 2**26
-_NO_PYARROW = 'install pyarrow to read Parquet: pip install "footnote[parquet]"'
+_NO_PYARROW = 'install pyarrow to read Parquet: pip install -c constraints.txt -e ".[parquet]"'
 _NO_COLUMNS = "no column for titles and one for abstracts"
 
 
