@@ -36,6 +36,7 @@ _MORE_TO_SEARCH = 2
 # This share of the answerable questions is asked with the right sentences cut out of their passages.
 _CUT_OUT = 0.12
 _LOGGED = 10  # steps
+_FIGURES = ("first", "in_three", "auroc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ def train(
 
 
 def validate(model: Any, tokenizer: Any, examples: Sequence[Example], tokens: int) -> dict[str, dict[str, float]]:
-    """Source -> share of answerable questions with a right sentence first and in three, and AUROC of P(none)."""
+    """Source -> share of answerable questions with a right sentence first and in three; AUROC if some have none."""
     model.eval()
     found: dict[str, list[tuple[int, float]]] = {}
     for example in examples:
@@ -169,8 +170,9 @@ def validate(model: Any, tokenizer: Any, examples: Sequence[Example], tokens: in
         figures[source] = {
             "first": round(float(np.mean(ranks == 0)), 4),
             "in_three": round(float(np.mean(ranks < 3)), 4),
-            "auroc": round(auroc(answers, nothing), 4),
         }
+        if nothing:  # searches have none
+            figures[source]["auroc"] = round(auroc(answers, nothing), 4)
     return figures
 
 
@@ -231,7 +233,8 @@ def _card(
     device: str, command: str,
 ) -> str:  # fmt: skip
     rows = "\n".join(
-        f"| {source} | {' | '.join(f'{v:.3f}' for v in row.values())} |" for source, row in figures.items()
+        f"| {source} | {' | '.join(f'{row[name]:.3f}' if name in row else '' for name in _FIGURES)} |"
+        for source, row in figures.items()
     )
     where = Path(__file__).parent
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=where, capture_output=True, text=True).stdout.strip()
