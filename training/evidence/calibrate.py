@@ -4,7 +4,7 @@
 
 SET is the folder that question_set.py wrote, SEEDS the papers that questions/seeds.jsonl is about; MODEL the folder of
 an evidence model, the one in models/ if left out. Fits on SET's dev.jsonl and on seeds.jsonl and more.jsonl of
-questions/ together. Measures on test.jsonl too, on blind.jsonl, which nobody read who chose anything here, on
+questions/ together. Measures on test.jsonl too, on blind.jsonl and blind2.jsonl, on which nothing was chosen, on
 names.jsonl, whose names are written otherwise than in the abstracts, and on hard.jsonl, which has near misses in the
 abstracts' own words, and answerable questions in others. Prints the constants of rag/refusal.py, and for each part how
 many answerable questions are refused and how many others are; writes MODEL/risk_coverage.json.
@@ -38,7 +38,7 @@ _FALSE_REFUSALS = 0.065
 # How strongly the weights of standardized signals are held to nought (L2, on the mean loss).
 _RIDGE = 0.01
 # Files of questions/ that are about SEEDS.
-_ON_SEEDS = ("seeds", "more", "names", "hard", "blind")
+_ON_SEEDS = ("seeds", "more", "names", "hard", "blind", "blind2")
 _STEPS = [step / 20 for step in range(1, 20)]
 Row = tuple[dict[str, Any], Weighed]
 Floats = npt.NDArray[np.float64]
