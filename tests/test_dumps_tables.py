@@ -309,7 +309,7 @@ def test_text_that_is_not_what_its_checksum_says_is_damage(tmp_path: Path) -> No
 
 def test_missing_pyarrow_is_named_with_the_command_that_mends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(Broken, match=r'pip install "footnote\[parquet\]"'):
+    with pytest.raises(Broken, match=r'pip install -c constraints\.txt -e "\.\[parquet\]"'):
         read(b"PAR1")
 
 
