@@ -245,13 +245,14 @@ def validation_examples(
     yield from examples(rng.sample(asked, min(count, len(asked))), Pool(passages), VALIDATED, rng)
     biomedical, asked = sources.scifact(data, "b" if half == "a" else "a")
     yield from examples(rng.sample(asked, min(count, len(asked))), Pool(biomedical), VALIDATED, rng)
-    held_out = [paper for paper in sources.arxiv(data, excluded) if sources.arxiv_held_out(paper.group)]
+    abstracts = list(sources.arxiv(data, excluded))
+    held_out = [paper for paper in abstracts if sources.arxiv_held_out(paper.group)]
     most = count // 8
     asked = [
         made for source in (from_templates, from_blanks, from_details, pairs) for made in source(held_out, rng, most)
     ]
     yield from examples(asked, Pool(held_out), VALIDATED, rng)
-    passages, asked = sources.written([*sources.arxiv(data, excluded), *biomedical], held_out=True)
+    passages, asked = sources.written([*abstracts, *biomedical], held_out=True)
     if asked:
         yield from examples(rng.sample(asked, min(2 * count, len(asked))), Pool(passages), WRITTEN, rng)
 
