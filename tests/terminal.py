@@ -47,7 +47,7 @@ class _Screen(pyte.HistoryScreen):
 
 
 class Terminal:
-    """Runs `footnote` with these arguments; use it in a `with`."""
+    """Runs `footnote` with these arguments; use it in a `with`, which fails if a traceback was ever shown."""
 
     def __init__(
         self,
@@ -90,11 +90,12 @@ class Terminal:
     def __enter__(self) -> "Terminal":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
         os.close(self._ours)
+        assert kind or b"Traceback" not in self.raw, self.all
 
     def send(self, keys: str) -> None:
         """Type."""

@@ -314,7 +314,10 @@ class Chat:
             self._titles = [paper.title for paper in store.papers(range(store.manifest.papers))]
 
     def _history_file(self) -> Path | None:
-        return self.library.settings.result().sessions_path.with_name("history") if self._keep else None
+        """Where what is typed is kept; waits until that is known. None if nowhere, or if the settings are wrong."""
+        if not self._keep or self.library.settings.exception():  # the prompt ends with what is wrong
+            return None
+        return self.library.settings.result().sessions_path.with_name("history")
 
     def _complete(self, text: str) -> Iterator[tuple[str, int, str]]:
         conversations: list[tuple[str, str]] = []
