@@ -442,6 +442,35 @@ def test_what_is_trained_further_is_averaged_with_what_it_was(
 
 
 @pytest.mark.slow
+def test_layers_that_a_model_lacks_are_silent_until_trained(
+    tiny_bert: Path, few_examples: Path, tmp_path: Path
+) -> None:
+    import torch
+
+    from training.evidence.model import load_base, save
+    from training.evidence.train import Settings, train
+
+    small, tokenizer = load_base(tiny_bert, 1)
+    [norm] = [small.bert.embeddings.LayerNorm]
+    with torch.no_grad():
+        norm.weight.fill_(3.0)
+        norm.bias.fill_(0.5)
+    save(small, tokenizer, tmp_path / "small")
+    read = [window for [window] in windows(tokenizer, "who sold a?", [("net", ("it is a.", "it is b."))])]
+    grown, _ = load_base(tmp_path / "small", 2, tiny_bert)
+    assert grown.config.num_hidden_layers == len(grown.bert.encoder.layer) == 2
+    with torch.inference_mode():
+        assert torch.allclose(score(grown.eval(), read, 64), score(small.float().eval(), read, 64), atol=1e-2)
+    further = Settings(steps=3, questions=4, layers=2, learning_rate=1e-2, go_on_from=str(tmp_path / "small"))
+    assert train(few_examples, tmp_path / "grown", tiny_bert, further, "cpu")
+    trained, _ = load_base(tmp_path / "grown" / "model", 2, tiny_bert)
+    for layer, silent in ((grown, True), (trained, False)):
+        ends = layer.bert.encoder.layer[0]
+        assert bool((ends.output.dense.weight == 0).all()) is silent
+        assert bool((ends.attention.output.dense.weight == 0).all()) is silent
+
+
+@pytest.mark.slow
 def test_what_was_trained_is_read_by_the_product(tiny_bert: Path, few_examples: Path, tmp_path: Path) -> None:
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer

@@ -12,10 +12,11 @@ _FAR_BELOW = -1e4  # as good as minus infinity, but its gradient is no NaN
 _FIRST_BIAS = -2.3
 
 
-def load_base(folder: Path, layers: int, *, trained: bool = False) -> tuple[Any, Any]:
+def load_base(folder: Path, layers: int, grow_from: Path | None = None) -> tuple[Any, Any]:
     """A BERT with a head for one logit, and its tokenizer; of its layers only some are kept, evenly spaced.
 
-    The head is a new one unless the folder is of a `trained` evidence model.
+    If the folder is of a trained evidence model, `grow_from` is the base that it was made from: the head is not a new
+    one, and of the base come those layers that it lacks, silent at first.
     """
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -25,14 +26,46 @@ def load_base(folder: Path, layers: int, *, trained: bool = False) -> tuple[Any,
         # On a processor the gradient of the fused attention alone takes as long as all else together.
         attn_implementation="sdpa" if torch.cuda.is_available() else "eager",
     )  # fmt: skip
+    if grow_from:
+        _grow(model, grow_from, layers)
     kept = kept_layers(len(model.base_model.encoder.layer), layers)
     model.base_model.encoder.layer = nn.ModuleList(model.base_model.encoder.layer[number] for number in kept)
     model.config.num_hidden_layers = len(kept)
-    if not trained:
+    if not grow_from:
         nn.init.constant_(model.classifier.bias, _FIRST_BIAS)
     # Six in ten of the weights are words, most of them rare here: they stay as they are, and cost no step.
     model.base_model.embeddings.word_embeddings.weight.requires_grad_(False)
     return model, AutoTokenizer.from_pretrained(folder)
+
+
+def _grow(model: Any, base: Path, layers: int) -> None:
+    """Put the layers that a trained model lacks where they stood in the base, so that hardly a logit moves by it.
+
+    What such a layer adds is nothing until it is trained: its last matrices are zero, as are the gates of Bachlechner
+    et al., ReZero is all you need, 2020. Its norms, which come after the sum, give back what comes in, but for the
+    spread of a token's values, which is taken for the mean of all.
+    """
+    from transformers import AutoModel
+
+    own = model.base_model.encoder.layer
+    if len(own) >= layers:
+        return
+    others = AutoModel.from_pretrained(base, dtype=torch.float32).encoder.layer
+    had = kept_layers(len(others), len(own))
+    for number in kept_layers(len(others), layers):
+        if number in had:
+            continue
+        layer, place = others[number], sum(before < number for before in had)
+        norm = own[place - 1].output.LayerNorm if place else model.base_model.embeddings.LayerNorm
+        spread = (norm.weight.square().mean() + norm.bias.var()).sqrt()
+        with torch.no_grad():
+            for end in (layer.attention.output, layer.output):
+                end.dense.weight.zero_()
+                end.dense.bias.zero_()
+                end.LayerNorm.weight.fill_(spread)
+                end.LayerNorm.bias.fill_(norm.bias.mean())
+        own.insert(place, layer)
+        had = sorted([*had, number])
 
 
 def average(model: Any, other: Any, share: float) -> None:

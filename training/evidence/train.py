@@ -30,7 +30,9 @@ from training.run import asked_to_stop, load_checkpoint, log, progress, rate, sa
 
 # What part of a batch each source has. SciFact and SciTLDR are small: more would be learnt by heart. SQuAD 2.0 and the
 # questions written for this have the near misses that no rule makes; "search" are those that look for papers.
-SHARES = {"squad": 0.1, "squad2": 0.1, "scifact": 0.15, "scitldr": 0.02, "arxiv": 0.08, "written": 0.3, "search": 0.25}
+SHARES = {
+    "squad": 0.08, "squad2": 0.1, "scifact": 0.14, "scitldr": 0.02, "arxiv": 0.06, "written": 0.45, "search": 0.15,
+}  # fmt: skip
 # A search is put to so many passages more: it asks which paper, where others ask which sentence.
 _MORE_TO_SEARCH = 2
 # This share of the answerable questions is asked with the right sentences cut out of their passages.
@@ -104,7 +106,8 @@ def train(
 ) -> bool:  # fmt: skip
     """Train, or go on training; whether it came to its end. `tokens` is how many are computed at a time."""
     torch.manual_seed(settings.seed)
-    model, tokenizer = load_base(Path(settings.go_on_from or base), settings.layers, trained=bool(settings.go_on_from))
+    begun = Path(settings.go_on_from or base), settings.layers, base if settings.go_on_from else None
+    model, tokenizer = load_base(*begun)
     model.to(device).train()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, weight_decay=settings.weight_decay, fused=True)
@@ -144,7 +147,7 @@ def train(
             log(out, step=step, valid=validate(model, tokenizer, held_out, tokens))
     save_checkpoint(checkpoint, model, optimizer, settings, step, seconds())
     if settings.share < 1:
-        average(model, load_base(Path(settings.go_on_from), settings.layers, trained=True)[0], settings.share)
+        average(model, load_base(*begun)[0], settings.share)
     figures = validate(model, tokenizer, held_out, tokens)
     log(out, step=step, seconds=round(seconds()), valid=figures)
     save(model, tokenizer, out / "model")
