@@ -232,8 +232,10 @@ class Sessions:
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # SQLite would make it readable by all; its side files take the mode of this one.
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        # SQLite would make it readable by all; its side files take the mode of this one. A file that is there is not
+        # opened: closing it would drop the locks that another thread's transaction has on it (POSIX).
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         database = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
         try:
             database.row_factory = sqlite3.Row

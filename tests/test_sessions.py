@@ -51,6 +51,20 @@ def test_answer_comes_back_as_it_was(answer: Answer) -> None:
     assert to_answer(json.loads(json.dumps(to_record(answer)))) == answer
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="locks as POSIX does")
+def test_transaction_keeps_other_programs_out_while_another_thread_opens_the_file(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions.begin(ME)
+    monkeypatch.setattr("bot.sessions._BUSY_SECONDS", 0.01)
+    program = "import sqlite3, sys; sqlite3.connect(sys.argv[1], 0, isolation_level=None).execute('BEGIN IMMEDIATE')"
+    with sessions._transaction():
+        with pytest.raises(SessionError, match="locked"):
+            sessions.recent()
+        other = subprocess.run([sys.executable, "-c", program, sessions.path], capture_output=True, text=True)
+    assert "database is locked" in other.stderr
+
+
 def test_answer_that_an_earlier_version_kept_comes_back(answer: Answer) -> None:
     record = json.loads(json.dumps(to_record(answer)))
     for item in record["evidence"]:
