@@ -27,9 +27,11 @@ from rag.errors import StoreBusy, StoreDamaged, StoreError, StoreMissing
 _GENERATION = re.compile(r"gen-\d{8}-\d{6}-[0-9a-f]{4}")
 
 
-def new_name(now: datetime.datetime) -> str:
-    """A name for a generation that sorts by time and is never used twice."""
-    return f"gen-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+def new_name(root: Path, now: datetime.datetime) -> str:
+    """A name for a generation that sorts by time, and that none has."""
+    while (root / (name := f"gen-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}")).exists():
+        pass
+    return name
 
 
 def current(root: Path) -> Path:

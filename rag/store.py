@@ -179,7 +179,7 @@ def write_generation(
     the old generation still serving, if it cannot be written whole.
     """
     now = datetime.datetime.now(datetime.UTC)
-    name = new_name(now)
+    name = new_name(root, now)
     previous = None
     with contextlib.suppress(StoreError):
         previous = current(root).name

@@ -1,7 +1,9 @@
 """Generations: whole or not there, refused where they do not fit, swapped in one step."""
 
+import datetime
 import json
 import os
+import secrets
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -13,7 +15,7 @@ import pytest
 
 import rag.store
 from rag.errors import StoreBusy, StoreDamaged, StoreError, StoreIncompatible, StoreMissing
-from rag.generations import current, writing
+from rag.generations import current, new_name, writing
 from rag.manifest import SCHEMA, Embedding
 from rag.rebuild import rebuild
 from rag.retrieve import Retriever
@@ -285,3 +287,11 @@ def test_interrupt_right_after_the_swap_leaves_the_new_generation_serving(
     serving = open_store(tmp_path / "store")
     assert serving.manifest.previous == planets.manifest.generation
     serving.close()
+
+
+def test_name_of_a_generation_is_none_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = iter(["00aa", "00aa", "00bb"])
+    monkeypatch.setattr(secrets, "token_hex", lambda _: next(drawn))
+    now = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
+    (tmp_path / new_name(tmp_path, now)).mkdir()
+    assert new_name(tmp_path, now) == "gen-20260102-000000-00bb"
