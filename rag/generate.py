@@ -7,9 +7,11 @@ logits in place, and where there is nothing to choose, nothing is sampled and al
 """
 
 import codecs
+import contextlib
 import hashlib
 import os
 import re
+import sys
 import threading
 from collections import abc
 from collections.abc import Sequence
@@ -92,6 +94,9 @@ class LlamaGenerator:
         with _LoadLog() as log:
             import llama_cpp
 
+            for module in ("llama_cpp._internals", "llama_cpp.llama"):
+                # It turns away what all threads write meanwhile, the prompt's too; what llama.cpp says is in the log.
+                vars(sys.modules[module])["suppress_stdout_stderr"] = lambda disable: contextlib.nullcontext()
             try:
                 self._llama = llama_cpp.Llama(
                     str(path),

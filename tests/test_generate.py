@@ -1,5 +1,6 @@
 """llama.cpp on a small model with random weights: loading, templates, streaming, stopping, seeds."""
 
+import os
 import re
 import threading
 from collections.abc import Callable
@@ -7,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+import rag.generate
 from rag.errors import ModelError
-from rag.generate import SMALLEST_CONTEXT, LlamaGenerator, model_sha256
+from rag.generate import SMALLEST_CONTEXT, LlamaGenerator, _LoadLog, model_sha256
 from rag.types import FinishReason, Message
 from tests.gguf_models import write_gguf
 
@@ -195,6 +197,22 @@ def test_unreadable_model_is_an_error_that_names_it(
         LlamaGenerator(path)
     assert "FOOTNOTE_MODEL" in error.value.hint
     assert capfd.readouterr() == ("", "")
+
+
+def test_what_others_write_while_a_model_is_loaded_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Writes(list[str]):
+        def append(self, line: str) -> None:
+            os.write(1, b".")
+            super().append(line)
+
+    log = _LoadLog()
+    log._lines = Writes()
+    monkeypatch.setattr(rag.generate, "_LoadLog", lambda: log)
+    LlamaGenerator(write_gguf(tmp_path / "m.gguf"))
+    assert len(log._lines) > 10
+    assert capfd.readouterr() == ("." * len(log._lines), "")
 
 
 def test_offload_is_reported(generator: LlamaGenerator) -> None:
