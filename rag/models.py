@@ -20,11 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import filelock
+
 from rag.errors import FootnoteError
 
 HUB = "https://huggingface.co"
 FOLDER = Path("gguf")
-_OFFLINE_AFTER_S, _STALLED_AFTER_S = 0.9, 30.0
+_ADDRESS_S, _OFFLINE_AFTER_S, _STALLED_AFTER_S = 1.5, 5.0, 30.0
 _CHUNK = 1 << 20
 # Beside its weights a model needs room for the context and llama.cpp's buffers; of a machine's memory the
 # rest of it and the embedding model want a quarter.
@@ -109,19 +111,22 @@ def pull(model: Model, progress: Callable[[int, int], None] = lambda done, total
     part = model.path.with_name(f"{model.file}.{sha256[:12]}.part")  # another version is not gone on with
     try:
         FOLDER.mkdir(exist_ok=True)
-        here = part.stat().st_size if part.exists() else 0
-        if (free := shutil.disk_usage(FOLDER).free) < size - here:
-            raise PullError(
-                f"{model.file} needs {(size - here) / 1e9:.1f} GB more; {FOLDER}/ has {free / 1e9:.1f} GB free.",
-                "Make room and run it again.",
-            )
-        _fetch(url, part, size, progress)
-        if (found := _hash(part)) != sha256:
-            part.unlink()
-            raise PullError(
-                f"{model.file} has the sha256 {found}; the hub says {sha256}. It was removed.", "Run it again."
-            )
-        part.replace(model.path)
+        with filelock.FileLock(FOLDER / f".{model.file}.lock", timeout=0):
+            here = part.stat().st_size if part.exists() else 0
+            if (free := shutil.disk_usage(FOLDER).free) < size - here:
+                raise PullError(
+                    f"{model.file} needs {(size - here) / 1e9:.1f} GB more; {FOLDER}/ has {free / 1e9:.1f} GB free.",
+                    "Make room and run it again.",
+                )
+            _fetch(url, part, size, progress)
+            if (found := _hash(part)) != sha256:
+                part.unlink()
+                raise PullError(
+                    f"{model.file} has the sha256 {found}; the hub says {sha256}. It was removed.", "Run it again."
+                )
+            part.replace(model.path)
+    except filelock.Timeout as exc:
+        raise PullError(f"{model.file} is being pulled already.", "Wait until that has ended.") from exc
     except OSError as exc:
         full = exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         what = "The disk is full" if full else f"Cannot write {part}: {exc.strerror or exc}"
@@ -130,7 +135,7 @@ def pull(model: Model, progress: Callable[[int, int], None] = lambda done, total
 
 
 def _check_reachable(hub: str) -> None:
-    """Fail at once when offline: resolvers and connections have patience of their own."""
+    """Fail soon when offline: resolvers have patience of their own. A host may have several addresses to try."""
     address = urllib.parse.urlsplit(hub)
     if urllib.request.getproxies().get(address.scheme):
         return
@@ -139,14 +144,14 @@ def _check_reachable(hub: str) -> None:
     def connect() -> None:
         try:
             port = address.port or {"http": 80}.get(address.scheme, 443)
-            socket.create_connection((address.hostname or "", port), timeout=_OFFLINE_AFTER_S).close()
+            socket.create_connection((address.hostname or "", port), timeout=_ADDRESS_S).close()
             reached.set()
         except OSError:
             pass
 
     trying = threading.Thread(target=connect, daemon=True)
     trying.start()
-    trying.join(_OFFLINE_AFTER_S)
+    trying.join(_OFFLINE_AFTER_S)  # ends sooner where the machine knows that it is offline
     if not reached.is_set():
         raise PullError(
             f"{address.hostname} cannot be reached.",

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
+import filelock
 import pytest
 
 from bot import cli
@@ -78,7 +79,7 @@ def test_model_is_pulled_whole_and_not_twice(hub: str) -> None:
     path = pull(MODEL, lambda done, total: seen.append((done, total)), hub)
     assert path.read_bytes() == CONTENT
     assert seen[-1] == (len(CONTENT), len(CONTENT))
-    assert [file.name for file in FOLDER.iterdir()] == ["small.gguf"]
+    assert [file.name for file in FOLDER.glob("[!.]*")] == ["small.gguf"]
     assert pull(MODEL, hub=hub) == path
     assert len(Hub.asked) == 1
 
@@ -95,11 +96,19 @@ def test_cut_connection_is_gone_on_with(hub: str, ranges: bool, monkeypatch: pyt
     assert Hub.asked[-1] == ("/bytes", "bytes=3000000-")
 
 
+def test_model_that_another_program_pulls_is_left_to_it(hub: str) -> None:
+    FOLDER.mkdir()
+    with filelock.FileLock(FOLDER / ".small.gguf.lock"), pytest.raises(PullError, match="is being pulled already"):
+        pull(MODEL, hub=hub)
+    assert Hub.asked == []
+    assert pull(MODEL, hub=hub).read_bytes() == CONTENT
+
+
 def test_wrong_hash_is_removed(hub: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Hub, "sha256", "0" * 64)
     with pytest.raises(PullError, match=f"has the sha256 {SHA256}; the hub says 0000"):
         pull(MODEL, hub=hub)
-    assert list(FOLDER.iterdir()) == []
+    assert list(FOLDER.glob("[!.]*")) == []
 
 
 def test_hash_that_the_catalogue_pins_must_be_the_hubs(hub: str) -> None:
@@ -131,7 +140,7 @@ def test_full_disk_keeps_what_came(hub: str, monkeypatch: pytest.MonkeyPatch) ->
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
-    [part] = FOLDER.iterdir()
+    [part] = FOLDER.glob("[!.]*")
     assert part.stat().st_size == 2_000_000
     assert pull(MODEL, hub=hub).read_bytes() == CONTENT
     assert Hub.asked[-1][1] == "bytes=2000000-"
