@@ -3,6 +3,7 @@
 Knows nothing of how a format is read or how a generation lies on disk.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -110,7 +111,10 @@ def rebuild(paths: Sequence[Path], root: Path, embedder: Embedder, progress: Pro
         ended = time.perf_counter()
         folder = root / manifest.generation
         new, old = Rows.load(folder, manifest.papers, embedding.dimension).papers(), before.papers
-        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        size = 0
+        for file in folder.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):  # the journal of who reads the store comes and goes
+                size += file.stat().st_size if file.is_file() else 0
     return Report(
         generation=manifest.generation,
         dumps=manifest.dumps,

@@ -30,10 +30,10 @@ def embed_in_processes(
 
 
 def _start(make: Callable[[], Embedder], threads: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asked
     import torch
 
     global _embedder
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asked
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     _embedder = make()
