@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from bot.discord_app import wording
 from bot.discord_app.asking import TURNS, Desk, Draft, Style
-from bot.discord_app.cards import Post
+from bot.discord_app.cards import Post, answer_posts
 from bot.discord_app.kept import Asked, Kept
 from bot.discord_app.library import Library
+from bot.discord_app.rules import Rules
 from bot.discord_app.watch import Watch
 from bot.queue import Limits
 from bot.sessions import MOST_TURNS, Key, Sessions
@@ -40,6 +42,7 @@ class Posted:
 
     async def finish(self, posts: Sequence[Post]) -> None:
         self.question_id = posts[-1].question_id
+        self.posts = list(posts)
         self.posting.set()
         await self.taken.wait()
 
@@ -117,6 +120,22 @@ def test_question_forgotten_while_its_reply_is_posted_is_in_no_file(desk: Desk, 
     asyncio.run(forget_meanwhile())
     assert desk.sessions.recent() == []
     assert b"secret" not in b"".join(file.read_bytes() for file in (tmp_path / "kept").iterdir())
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_question_left_open_gets_its_answer_if_there_was_one(desk: Desk, answered: bool) -> None:
+    left = Asked("a" * 16, "one?", ADA, SERVER, PLACE, 0)
+    desk.kept.accept(left, None)
+    desk.kept.set_rules(SERVER, Rules(show_model=False))
+    if answered:
+        desk.kept.answered(left.id, answer_of())
+    reply = Posted()
+    asyncio.run(desk.tell_restarted(left, reply))
+    if answered:
+        assert reply.posts == answer_posts(left.id, answer_of(), show_model=False)
+    else:
+        assert [post.text for post in reply.posts] == [wording.RESTARTED]
+    assert desk.kept.open_questions() == []
 
 
 @pytest.mark.parametrize("late", ["_history", "_accept", "_keep"])

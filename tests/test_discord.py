@@ -3,8 +3,10 @@
 One process answers most of the scenarios; what ends a process has its own in test_discord_ends.py.
 """
 
+import contextlib
 import json
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,13 +15,17 @@ from typing import Any
 import pytest
 
 from bot.discord_app import wording
-from bot.discord_app.kept import Kept
+from bot.discord_app.cards import cited_papers, shorter_text
+from bot.discord_app.kept import Asked, Kept
+from bot.discord_app.parsing import custom_id
+from bot.references import bibliography
 from bot.sessions import Key, Sessions
 from tests.discord_bot import BotProcess, free_port
 from tests.discord_server import (
     ADA,
     BEN,
     GENERAL,
+    GUILD,
     MANAGER,
     OTHER,
     OTHER_BOT,
@@ -31,12 +37,12 @@ from tests.discord_server import (
     is_final,
 )
 from tests.discord_soak import footprint, metrics, round_of_events
+from tests.test_discord_text import answer_of
 
 pytestmark = pytest.mark.slow
 
 Json = dict[str, Any]
 QUESTION = "What accuracy does Mercury reach on the Tides benchmark?"
-PORT = free_port()
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +57,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def port(discord: DiscordServer, discord_shelf: tuple[Path, Path]) -> int:
+    """Where the bot gives its metrics: a port that is free once all others have theirs."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
 def bot(
-    folder: Path, discord: DiscordServer, discord_shelf: tuple[Path, Path], tiny_gguf: Path
+    folder: Path, discord: DiscordServer, discord_shelf: tuple[Path, Path], tiny_gguf: Path, port: int
 ) -> Iterator[BotProcess]:
     store, dump = discord_shelf
     many = {"discord_waiting_per_person": 10, "discord_waiting_per_server": 200, "discord_waiting": 200}
     process = BotProcess(
-        folder, discord, store, tiny_gguf, max_tokens=24, n_ctx=2048, temperature=1, discord_metrics_port=PORT, **many
+        folder, discord, store, tiny_gguf, max_tokens=24, n_ctx=2048, temperature=1, discord_metrics_port=port, **many
     )
     process.start(dump)
     try:
@@ -240,12 +252,24 @@ def test_cite_gives_the_bibtex_of_one_paper(discord: DiscordServer, bot: BotProc
     assert "@misc{lovelace2024mercury," in content
 
 
-def test_cite_gives_a_threads_papers_as_a_file(discord: DiscordServer, bot: BotProcess, thread: int) -> None:
-    saved = whispered(discord, discord.slash("cite", user=BEN, channel=thread))
-    files: dict[str, str] = saved.get("files", {})
-    cited = re.search(r"-# \[\d+\]", last_in(discord, thread)["content"])
-    assert saved["content"] == wording.NO_CITATIONS if not files else "@misc{" in files["footnotes.bib"]
-    assert bool(files) >= bool(cited)
+def plant(folder: Path, question_id: str, place: int) -> None:
+    """Let the bot have given Ada an answer that is known: one sentence supported, one not, two papers cited."""
+    with contextlib.closing(Kept(folder / "discord.db")) as kept:
+        kept.accept(Asked(question_id, QUESTION, ADA, GUILD, place, time.time()), None)
+        kept.answered(question_id, answer_of())
+        kept.close_question(question_id)
+
+
+def test_cite_gives_a_threads_papers_as_a_file(
+    discord: DiscordServer, bot: BotProcess, folder: Path, thread: int
+) -> None:
+    plant(folder, "c" * 16, thread)
+    saved = whispered(discord, discord.slash("cite", user=BEN, channel=thread))["files"]["footnotes.bib"]
+    assert "@misc{lovelace2024mercury" in saved
+    assert "@misc{2023venus," in saved
+    with contextlib.closing(Kept(folder / "discord.db")) as kept:  # what the model cited, too, each paper once
+        papers = [paper for given in kept.answers(thread, None) for paper in cited_papers(given).values()]
+    assert saved == bibliography(papers, "bibtex") + "\n"
 
 
 def test_cite_says_that_nothing_was_cited(discord: DiscordServer, bot: BotProcess) -> None:
@@ -319,9 +343,16 @@ def test_evidence_shows_every_check_and_the_nearest_sentences(discord: DiscordSe
     assert "It reaches 71.5% accuracy on the Tides benchmark." in card["description"]
 
 
-def test_shorter_shows_at_most_two_sentences(discord: DiscordServer, answer: Json) -> None:
-    short = whispered(discord, discord.press(answer, "shorter"))["content"]
-    assert 0 < len(short) <= len(answer["content"])
+def test_shorter_shows_the_sentences_that_are_supported(discord: DiscordServer, answer: Json, folder: Path) -> None:
+    plant(folder, "d" * 16, GENERAL)
+    row = {"type": 1, "components": [{"type": 2, "custom_id": custom_id("shorter", "d" * 16)}]}
+    planted = discord.press({**answer, "components": [row]}, "shorter")
+    assert whispered(discord, planted)["content"] == "It reaches 71.5%. [1]"
+    with contextlib.closing(Kept(folder / "discord.db")) as kept:
+        found = kept.find(components(answer)[-1]["custom_id"].split(":")[2])
+    assert found is not None
+    assert found[1] is not None
+    assert whispered(discord, discord.press(answer, "shorter"))["content"] == shorter_text(found[1])
 
 
 def test_retry_asks_again_for_whoever_presses(discord: DiscordServer, answer: Json, bot: BotProcess) -> None:
@@ -336,7 +367,8 @@ def test_thumbs_become_rows_of_an_evaluation(discord: DiscordServer, answer: Jso
     form = discord.press(answer, "bad")
     discord.until(lambda: form.acknowledged == 9, "a form")
     assert whispered(discord, discord.submit(form, "The number is wrong."))["content"] == wording.THANKS
-    rows = Kept(folder / "discord.db").feedback()
+    with contextlib.closing(Kept(folder / "discord.db")) as kept:
+        rows = kept.feedback()
     assert [(row["rating"], row["reason"]) for row in rows[-2:]] == [("good", ""), ("bad", "The number is wrong.")]
     assert rows[-1]["question"] == QUESTION
 
@@ -550,8 +582,8 @@ def test_hundred_questions_of_twenty_people_each_end_once_and_fairly(discord: Di
     assert discord.zombies == 0
 
 
-def test_metrics_count_without_words(discord: DiscordServer, bot: BotProcess) -> None:
-    now = metrics(PORT)
+def test_metrics_count_without_words(discord: DiscordServer, bot: BotProcess, port: int) -> None:
+    now = metrics(port)
     assert now['footnote_questions_total{state="done"}'] > 20
     assert now["footnote_waiting"] == 0
     assert now["footnote_loop_lag_seconds"] >= 0
@@ -566,15 +598,15 @@ def test_logs_hold_no_words_of_people(bot: BotProcess, discord: DiscordServer, a
     assert bot.logged("asked")[0].keys() >= {"question_id", "person", "server", "place"}
 
 
-def test_a_compressed_day_leaves_no_task_or_file_behind(discord: DiscordServer, bot: BotProcess) -> None:
+def test_a_compressed_day_leaves_no_task_or_file_behind(discord: DiscordServer, bot: BotProcess, port: int) -> None:
     rounds = [(False, False), (True, False), (True, True), (False, False), (True, False)]
     for number, (disconnect, reindex) in enumerate(rounds[:2]):
         round_of_events(discord, number, messages=60, questions=3, disconnect=disconnect, reindex=reindex)
-    warm = footprint(bot, PORT)
+    warm = footprint(bot, port)
     for number, (disconnect, reindex) in enumerate(rounds[2:], 2):
         round_of_events(discord, number, messages=60, questions=3, disconnect=disconnect, reindex=reindex)
-    discord.until(lambda: footprint(bot, PORT).tasks <= warm.tasks + 1, "tasks ended")
-    after = footprint(bot, PORT)
+    discord.until(lambda: footprint(bot, port).tasks <= warm.tasks + 1, "tasks ended")
+    after = footprint(bot, port)
     assert after.threads <= warm.threads + 2
     assert after.files <= warm.files + 6
     assert after.memory_bytes < warm.memory_bytes * 1.25

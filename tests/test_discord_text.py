@@ -207,6 +207,13 @@ def test_answer_shows_sources_support_and_model_and_can_be_pressed() -> None:
     assert "tiny" not in answer_posts("a" * 16, answer_of(), show_model=False)[0].text
 
 
+def test_note_stands_above_the_buttons_however_long_the_answer_is() -> None:
+    for length in range(1500, 1900):
+        last = answer_posts("a" * 16, answer_of("x" * length), wording.PARKED)[-1]
+        assert wording.PARKED in last.text
+        assert last.buttons
+
+
 def test_long_answer_takes_several_messages_and_buttons_are_under_the_last() -> None:
     posts = answer_posts("a" * 16, answer_of("It reaches 71.5% [1]. " * 300))
     assert len(posts) > 2

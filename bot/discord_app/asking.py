@@ -189,8 +189,14 @@ class Desk:
         return True
 
     async def tell_restarted(self, asked: Asked, reply: Reply) -> None:
-        """End a question that a process before this one left open."""
-        await self._end(asked, reply, [Post(wording.RESTARTED, question_id=asked.id, buttons=(AGAIN,))])
+        """End a question that a process before this one left open: with its answer, if there was one."""
+        found = await self.off_loop(self.kept.find, asked.id)
+        answer = found[1] if found else None
+        posts = [Post(wording.RESTARTED, question_id=asked.id, buttons=(AGAIN,))]
+        if answer and answer.text:
+            note = wording.PARKED if answer.finish_reason == "stopped" else ""
+            posts = answer_posts(asked.id, answer, note, self.kept.rules(asked.server).show_model)
+        await self._end(asked, reply, posts)
 
     def stop_all(self, place: int, person: int) -> int:
         """Stop a person's questions in a place; returns how many."""
@@ -274,20 +280,13 @@ class Desk:
 
     async def _end(self, asked: Asked, reply: Reply, posts: Sequence[Post]) -> None:
         """Show the final reply, however long Discord is away; only then the question counts as ended."""
-        wait, waited = _RETRY_S, 0.0
-        while True:
-            try:
-                await reply.finish(posts)
-                break
-            except Gone:
-                _log.info("nobody to reply to", extra={"fields": {"question_id": asked.id}})
-                break
-            except Unreachable:
-                if waited > _GIVE_UP_S:
-                    _log.warning("gave up replying", extra={"fields": {"question_id": asked.id}})
-                    return
-            await asyncio.sleep(wait)
-            wait, waited = min(wait * 2, _SLOWEST_RETRY_S), waited + wait
+        try:
+            await finish(reply, posts)
+        except Gone:
+            _log.info("nobody to reply to", extra={"fields": {"question_id": asked.id}})
+        except Unreachable:
+            _log.warning("gave up replying", extra={"fields": {"question_id": asked.id}})
+            return
         await self.off_loop(self.kept.close_question, asked.id)
 
     def _history(self, place: int, person: int) -> tuple[str, ...]:
@@ -321,6 +320,19 @@ class Desk:
             "place": asked.place,
         }
         return described | ({"question": asked.question} if self._log_text else {})
+
+
+async def finish(reply: Reply, posts: Sequence[Post]) -> None:
+    """Let a reply end with these, again and again while Discord is away. Raises Gone, or Unreachable after long."""
+    wait, waited = _RETRY_S, 0.0
+    while True:
+        try:
+            return await reply.finish(posts)
+        except Unreachable:
+            if waited > _GIVE_UP_S:
+                raise
+        await asyncio.sleep(wait)
+        wait, waited = min(wait * 2, _SLOWEST_RETRY_S), waited + wait
 
 
 def final_posts(question_id: str, job: Job[Answer], show_model: bool) -> list[Post]:

@@ -93,7 +93,9 @@ def answer_posts(question_id: str, answer: Answer, note: str = "", show_model: b
         body = [shown(answer.text), wording.because(answer.reason), _nearest(answer.passages)]
     else:
         body = [shown(answer.text), _sources(answer), wording.support(answer)]
-    parts = split("\n\n".join(filter(None, [*body, note, wording.made_by(answer) if show_model else ""])))
+    # One paragraph, so that no cut parts the note from the buttons.
+    last = "\n".join(filter(None, [note, wording.made_by(answer) if show_model else ""]))
+    parts = split("\n\n".join(filter(None, [*body, last])))
     posts = [Post(part, None, question_id) for part in parts]
     buttons = _UNDER_ANSWER if not note else (AGAIN, *(b for b in _UNDER_ANSWER if b.action != "retry"))
     posts[-1] = replace(posts[-1], menu=source_menu(answer), buttons=buttons)

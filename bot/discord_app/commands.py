@@ -13,7 +13,7 @@ import discord
 from discord import app_commands
 
 from bot.discord_app import wording
-from bot.discord_app.asking import Gone, Unreachable
+from bot.discord_app.asking import Gone, Unreachable, finish
 from bot.discord_app.cards import Post, bibtex_text, check_post, cited_papers, paper_post, search_post
 from bot.discord_app.client import FootnoteClient, is_manager
 from bot.discord_app.markdown import disarmed
@@ -82,13 +82,15 @@ def _add_open_commands(client: FootnoteClient) -> None:
 
     @tree.command(description="Forget our conversation here, and its answers.")
     async def forget(interaction: discord.Interaction) -> None:
+        await interaction.response.defer(thinking=True, ephemeral=True)  # another program may be writing
         gone = await desk.forget(interaction.channel_id or 0, interaction.user.id)
-        await whisper(interaction, Post(wording.forgot(gone)))
+        await interaction.edit_original_response(content=wording.forgot(gone))
 
     @tree.command(description="The id of our conversation here, to go on with it in a terminal.")
     async def export(interaction: discord.Interaction) -> None:
+        await interaction.response.defer(thinking=True, ephemeral=True)  # another program may be writing
         found = await desk.off_loop(desk.conversation, interaction.channel_id or 0, interaction.user.id)
-        await whisper(interaction, Post(wording.exported(found.id) if found else wording.forgot(0)))
+        await interaction.edit_original_response(content=wording.exported(found.id) if found else wording.forgot(0))
 
     @tree.command(description="What I can do.")
     async def help(interaction: discord.Interaction) -> None:
@@ -133,7 +135,8 @@ def _add_manager_commands(client: FootnoteClient, facts: Callable[[], dict[str, 
                 text = wording.reindexed(await rebuild(show))
             except FootnoteError as error:
                 text = disarmed(str(error))
-            await reply.finish([Post(text)])
+        with contextlib.suppress(Unreachable, Gone):
+            await finish(reply, [Post(text)])
 
     @tree.command(name="config", description="Where and for whom I answer here; without options: show it.")
     @app_commands.default_permissions(manage_guild=True)
