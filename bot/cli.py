@@ -268,6 +268,8 @@ def _chat(arguments: argparse.Namespace) -> int:
     except FootnoteError as error:
         _print_error(error, as_json=False)
         code = _exit_code(error)
+    except KeyboardInterrupt:  # where nothing is read or answered, as while it loads
+        code = INTERRUPTED
     if chat.library.is_loading or (sys.stdin and sys.stdin.isatty()):
         # A person wants to be out at once. To free what was loaded takes a second; and the thread that loads or
         # answers cannot be interrupted: to end the interpreter below it may crash.

@@ -70,7 +70,7 @@ class Chat:
         self._input: PlainInput | PromptInput
         if can_edit():
             self._input = PromptInput(
-                self._history_file, self._complete, self._status, self.library.start, plain=self.output.plain
+                self._history_file, self._complete, self._status, self._shown, plain=self.output.plain
             )
             self.library.changed = self._loaded
             self.output.stream.write("Ask the papers. /help lists the rest.\n")
@@ -295,6 +295,12 @@ class Chat:
             raise
         self.output.note("\n".join(f"{shown} {getattr(values, shown)}" for shown in ([name] if name else _SETTINGS)))
 
+    def _shown(self) -> None:
+        """The prompt is there: load, or tell it what failed before it was."""
+        self.library.start()
+        if failure := self.library.failure:
+            self._input.fail(failure)
+
     def _loaded(self) -> None:
         """On the library's thread: the papers or the model are there, or cannot be had."""
         if failure := self.library.failure:
@@ -335,18 +341,20 @@ class Chat:
 
     def _state(self) -> Status:
         shelf, generator = self.library.shelf, self.library.generator
+        # Asked before the failure: what fails from here on is told at the next drawing.
+        is_loading = self.library.is_loading
         if self.library.failure or not shelf.done():
             return Status()
         try:
             manifest = shelf.result().retriever().store.manifest
         except FootnoteError:  # the next question says so
             return Status(is_loading=False)
-        model = generator.result() if generator.done() else None
+        model = None if is_loading else generator.result()
         return Status(
             papers=manifest.papers,
             generation=manifest.generation,
             model=model.name if model else None,
-            is_loading=not generator.done(),
+            is_loading=is_loading,
             filter=str(self._filter or ""),
             tokens_per_s=self._tokens_per_s,
             unsaved=self._talk.unsaved if self._talk else 0,

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ class PromptInput:
         """`history_file` may wait until it is known where it is; `shown` is called when the prompt first is."""
         self._history_file = history_file
         self._session: PromptSession[str] = PromptSession(
-            history=ThreadedHistory(_KeptHistory(history_file)),
+            history=_Typed(_KeptHistory(history_file)),
             completer=_Completions(complete),
             # While a question is typed nothing pops up; Tab completes titles there.
             complete_while_typing=Condition(lambda: self._session.default_buffer.text.startswith("/")),
@@ -94,7 +94,7 @@ class PromptInput:
 
     def forget(self) -> None:
         """Remember nothing that was typed until now but what is in the file."""
-        history = ThreadedHistory(_KeptHistory(self._history_file))
+        history = _Typed(_KeptHistory(self._history_file))
         self._session.history = self._session.default_buffer.history = history
 
     def refresh(self) -> None:
@@ -113,8 +113,10 @@ class PromptInput:
             if app.is_running and not (app.future and app.future.done()):
                 app.exit(exception=error)
 
-        if app.loop and app.is_running:
-            app.loop.call_soon_threadsafe(end)
+        loop = app.loop  # it may close at any moment; `end` looks again
+        if loop:
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(end)
 
 
 def edit(text: str) -> str:
@@ -155,13 +157,26 @@ class _KeptHistory(History):
     def _open(self) -> History:
         if self._kept is None:
             path = self._file()
-            self._kept = InMemoryHistory()
+            kept: History = InMemoryHistory()
             if path:
                 with contextlib.suppress(OSError):
                     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-                    self._kept = FileHistory(path)
+                    kept = FileHistory(path)
+            self._kept = kept
         return self._kept
+
+
+class _Typed(ThreadedHistory):
+    """Read on a thread once, and at hand at once from then on: Up may be typed as soon as a prompt is there."""
+
+    async def load(self) -> AsyncGenerator[str, None]:
+        if not self._loaded:
+            async for line in super().load():
+                yield line
+            return
+        for line in list(self._loaded_strings):
+            yield line
 
 
 class _Completions(Completer):
