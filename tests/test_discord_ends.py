@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.discord_app import wording
+from bot.discord_app import service, wording
 from bot.discord_app.kept import Kept
 from tests.discord_bot import BotProcess
 from tests.discord_server import ADA, BEN, GENERAL, DiscordServer, Interaction, actions
@@ -120,13 +120,16 @@ def test_killed_with_ten_waiting_each_is_told_after_the_restart_and_old_buttons_
     assert discord.violations == []
 
 
-def test_sigterm_parks_what_runs_and_waits_tells_everybody_and_ends_within_ten_seconds(
-    discord: DiscordServer, bot: BotProcess
-) -> None:
+def test_ending_waits_for_nothing_longer_than_ten_seconds_together() -> None:
+    """What stops containers and services gives them ten."""
+    assert service._GRACE_S + 2 * service._PARKING_S + service._CLOSING_S < 10
+
+
+def test_sigterm_parks_what_runs_and_waits_tells_everybody_and_ends(discord: DiscordServer, bot: BotProcess) -> None:
     running = writing(discord, discord.slash("ask", user=ADA, question=QUESTION))
     waiting = [discord.slash("ask", user=6001 + n, question=QUESTION) for n in range(10)]
     discord.until(lambda: all("⏳" in asked.text for asked in waiting), "all wait")
-    assert bot.end(signal.SIGTERM, within_s=10) == 0
+    assert bot.end(signal.SIGTERM) == 0
     told = [discord.final(asked) for asked in (running, *waiting)]  # by the end, not later
     assert all(message and wording.PARKED in message["content"] for message in told)
     kept = Kept(bot.folder / "discord.db")
