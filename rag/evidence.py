@@ -12,8 +12,8 @@ from rag.types import Evidence, Logits, Paper, Reader, ScoredPaper
 
 # So many papers are read, of which the best are kept.
 READ = 8
-# So many at a time, some 80 ms on two cores: a stop waits no longer. With four, stops took 0.2 to 0.3 s. All eight take
-# as long either way on free cores; on busy ones, two at a time take nearly twice as long.
+# So many at a time, some 120 ms on two cores: a stop waits no longer. All eight take as long as at once on free cores;
+# on busy ones nearly twice as long.
 _AT_ONCE = 2
 # A paper's score = its own + READER_WEIGHT times the logit of any of its sentences, which is worth no less than
 # LEAST_LOGIT. A sentence's = its logit + PAPER_WEIGHT times its paper's. Chosen among some forty on 1,762 questions:

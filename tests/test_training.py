@@ -520,7 +520,7 @@ def test_weights_are_those_that_the_outcomes_were_drawn_by() -> None:
 
 
 def test_threshold_refuses_little_of_what_can_be_answered() -> None:
-    likely, listed = np.linspace(0.005, 0.995, 100), np.zeros(100, dtype=bool)
+    likely, listed = np.linspace(0.015, 1.005, 100), np.zeros(100, dtype=bool)
     assert least_answerable(likely, listed) == pytest.approx(0.05)
     # Who asks for papers is refused below 0.3 whatever the threshold; seven such leave no room for others.
     assert least_answerable(np.array([0.9] * 95 + [0.31] * 5), np.array([False] * 95 + [True] * 5)) == 0.9
