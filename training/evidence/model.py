@@ -52,10 +52,9 @@ def _grow(model: Any, base: Path, layers: int) -> None:
         return
     others = AutoModel.from_pretrained(base, dtype=torch.float32).encoder.layer
     had = kept_layers(len(others), len(own))
-    for number in kept_layers(len(others), layers):
-        if number in had:
-            continue
-        layer, place = others[number], sum(before < number for before in had)
+    lacking = [number for number in range(len(others)) if number not in had][: layers - len(own)]
+    for added, number in enumerate(lacking):
+        layer, place = others[number], added + sum(before < number for before in had)
         norm = own[place - 1].output.LayerNorm if place else model.base_model.embeddings.LayerNorm
         spread = (norm.weight.square().mean() + norm.bias.var()).sqrt()
         with torch.no_grad():
@@ -65,7 +64,6 @@ def _grow(model: Any, base: Path, layers: int) -> None:
                 end.LayerNorm.weight.fill_(spread)
                 end.LayerNorm.bias.fill_(norm.bias.mean())
         own.insert(place, layer)
-        had = sorted([*had, number])
 
 
 def average(model: Any, other: Any, share: float) -> None:
