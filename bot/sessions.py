@@ -231,11 +231,7 @@ class Sessions:
             raise _explained(exc, self.path) from exc
 
     def _open(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # SQLite would make it readable by all; its side files take the mode of this one. A file that is there is not
-        # opened: closing it would drop the locks that another thread's transaction has on it (POSIX).
-        with contextlib.suppress(FileExistsError):
-            os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        make_private(self.path)  # SQLite would make it readable by all; its side files take the mode of this one
         database = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
         try:
             database.row_factory = sqlite3.Row
@@ -249,6 +245,17 @@ class Sessions:
             database.close()
             raise
         return database
+
+
+def make_private(path: Path) -> None:
+    """Make a file that only its owner can read, and its folder, unless they are there. Raises OSError.
+
+    A file that is there is not opened: closing it would drop the locks that another thread's transaction has on it
+    (POSIX).
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _explained(exc: sqlite3.Error | OSError, path: Path) -> SessionError:

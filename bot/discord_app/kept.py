@@ -7,7 +7,6 @@ Conversations are `bot.sessions`'. One process at a time writes; any of its thre
 
 import contextlib
 import json
-import os
 import sqlite3
 import threading
 import time
@@ -18,6 +17,7 @@ from typing import Any
 
 from bot.discord_app.rules import Rules
 from bot.records import to_answer, to_record
+from bot.sessions import make_private
 from rag.errors import SessionError
 from rag.settings import Settings
 from rag.types import Answer
@@ -74,8 +74,7 @@ class Kept:
         self.path = path
         self._lock = threading.Lock()
         with self._explained():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            make_private(path)
             self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             # What was written survives this process's death; a power cut may take the last moments.
             self._database.executescript(
