@@ -125,11 +125,13 @@ def test_ending_waits_for_nothing_longer_than_ten_seconds_together() -> None:
     assert service._GRACE_S + 2 * service._PARKING_S + service._CLOSING_S < 10
 
 
-def test_sigterm_parks_what_runs_and_waits_tells_everybody_and_ends(discord: DiscordServer, bot: BotProcess) -> None:
+def test_sigterm_parks_what_runs_and_waits_tells_everybody_and_ends_within_ten_seconds(
+    discord: DiscordServer, bot: BotProcess
+) -> None:
     running = writing(discord, discord.slash("ask", user=ADA, question=QUESTION))
     waiting = [discord.slash("ask", user=6001 + n, question=QUESTION) for n in range(10)]
     discord.until(lambda: all("⏳" in asked.text for asked in waiting), "all wait")
-    assert bot.end(signal.SIGTERM) == 0
+    assert bot.end(signal.SIGTERM, within_s=10) == 0
     told = [discord.final(asked) for asked in (running, *waiting)]  # by the end, not later
     assert all(message and wording.PARKED in message["content"] for message in told)
     kept = Kept(bot.folder / "discord.db")
